@@ -1,0 +1,1 @@
+"""PostgreSQL, and only PostgreSQL: pools, migrations, statements."""
