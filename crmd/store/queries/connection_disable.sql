@@ -1,0 +1,13 @@
+-- An operator stops a connection: its jobs wait until it is enabled again.
+-- $1 workspace uuid, $2 connection uuid, $3 reason text. Uses connection_workspace_id_id_key and gate_pkey.
+WITH marked AS (
+    UPDATE crmd.connection
+    SET state = 'disabled', last_error = $3, updated_at = (SELECT crmd.clock())
+    WHERE workspace_id = $1 AND id = $2
+    RETURNING id
+)
+INSERT INTO crmd.gate (key, closed_until, reason, closed_at)
+SELECT 'connection/' || marked.id, 'infinity', $3, (SELECT crmd.clock()) FROM marked
+ON CONFLICT (key) DO UPDATE SET
+    closed_until = excluded.closed_until, reason = excluded.reason, closed_at = excluded.closed_at
+RETURNING key
