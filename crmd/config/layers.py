@@ -30,9 +30,9 @@ class Entry:
     """One value and where it was found.
 
     Args:
-        value: As found, not printed since it may be a secret; text that still has to be read as a number or list when `is_text`.
+        value: As found, not printed since it may be a secret.
         origin: For people: `crmd.toml:12`, `$CRMD__LOG__LEVEL`, `credential …`, `flag`.
-        is_text: The place holds nothing but text, so `"5"` may stand for 5.
+        is_text: The place holds nothing but text, so `"5"` still has to be read as 5 where a number belongs.
     """
 
     value: object = field(repr=False)

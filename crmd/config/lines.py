@@ -43,11 +43,11 @@ def line_of(lines: dict[Path, int], path: Path) -> int | None:
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Each header or `key = value`, with the line it begins on; a value may go over several lines."""
-    lines = text.splitlines()
+    lines = text.split("\n")  # not splitlines: only \n ends a line in TOML
     at = 0
     while at < len(lines):
         begun = at
-        stripped = lines[at].strip()
+        stripped = lines[at].strip(" \t\r")
         at += 1
         if not stripped or stripped.startswith("#"):
             continue
@@ -89,21 +89,25 @@ def _leave_text(line: str, at: int, closing: str) -> tuple[int, str]:
     if line[at] == "\\" and closing[0] == '"':
         return at + 2, closing
     if line.startswith(closing, at):
-        return at + len(closing), ""
+        end = at + len(closing)
+        while len(closing) > 1 and line.startswith(closing[0], end):
+            end += 1  # a long text may end in quotes of its own
+        return end, ""
     return at + 1, closing
 
 
 def _key_end(statement: str) -> int:
     """Index of the `=` that ends the key."""
-    closing = ""
-    for at, char in enumerate(statement):
+    at, closing = 0, ""
+    while at < len(statement):
         if closing:
-            closing = "" if char == closing else closing
-        elif char in "\"'":
-            closing = char
-        elif char == "=":
+            at, closing = _leave_text(statement, at, closing)
+            continue
+        if statement[at] == "=":
             return at
-    return len(statement)
+        closing = statement[at] if statement[at] in "\"'" else ""
+        at += 1
+    return at
 
 
 def _path_of(statement: str) -> Path:
