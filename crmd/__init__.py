@@ -1,1 +1,91 @@
-"""crmd, the background half of a CRM in one daemon: the front door for plugins."""
+"""crmd, the background half of a CRM in one daemon: the front door, which is all that a plugin may import.
+
+import crmd
+
+@crmd.job("say-hello", schedule="*/5 * * * *")
+async def say_hello(ctx: crmd.Context) -> None:
+    ctx.log.info("hello")
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from crmd.backoff import Backoff
+from crmd.context import Context, Enqueuing, Statements, Transaction
+from crmd.errors import CrmdError, FailJob, GateClosed, JobError, LeaseLost, RetryJob
+from crmd.health_check import HealthCheck
+from crmd.hookspecs import hookimpl
+from crmd.job_type import JobType, job
+from crmd.model import (
+    Cancel,
+    Concurrency,
+    Enqueued,
+    Job,
+    NoPayload,
+    Payload,
+    Priority,
+    Schedule,
+    Snooze,
+    Status,
+    Unique,
+)
+from crmd.store.queries import Queries, load_queries
+
+if TYPE_CHECKING:
+    from crmd.connections.account import Account
+    from crmd.connections.client import ConnectionClient
+    from crmd.connections.provider import Provider
+    from crmd.http.response import Response
+
+__version__ = "0.1.0"
+
+# Imported when asked for: they bring the HTTP stack, which no command needs before its first output.
+_LATER = {
+    "Account": "crmd.connections.account",
+    "ConnectionClient": "crmd.connections.client",
+    "Provider": "crmd.connections.provider",
+    "Response": "crmd.http.response",
+}
+
+__all__ = [
+    "Account",
+    "Backoff",
+    "Cancel",
+    "Concurrency",
+    "ConnectionClient",
+    "Context",
+    "CrmdError",
+    "Enqueued",
+    "Enqueuing",
+    "FailJob",
+    "GateClosed",
+    "HealthCheck",
+    "Job",
+    "JobError",
+    "JobType",
+    "LeaseLost",
+    "NoPayload",
+    "Payload",
+    "Priority",
+    "Provider",
+    "Queries",
+    "Response",
+    "RetryJob",
+    "Schedule",
+    "Snooze",
+    "Statements",
+    "Status",
+    "Transaction",
+    "Unique",
+    "hookimpl",
+    "job",
+    "load_queries",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _LATER:
+        raise AttributeError(f"crmd has no {name}")
+    value = getattr(import_module(_LATER[name]), name)
+    globals()[name] = value
+    return value

@@ -56,7 +56,8 @@ def read_migrations(namespace: str, package: str) -> list[Migration]:
         match = _NAME.match(entry.name)
         if match is None:
             raise PluginError(
-                f"The migration {entry.name} of {package} is misnamed.", hint="Call it NNNN_name.sql, as 0001_tables.sql."
+                f"The migration {entry.name} of {package} is misnamed.",
+                hint="Call it NNNN_name.sql, as 0001_tables.sql.",
             )
         found.append(Migration(namespace, int(match[1]), match[2], entry.read_text("utf-8")))
     numbers = [migration.number for migration in found]
@@ -67,9 +68,7 @@ def read_migrations(namespace: str, package: str) -> list[Migration]:
     return found
 
 
-async def migrate(
-    connection: asyncpg.Connection[asyncpg.Record], migrations: Sequence[Migration]
-) -> list[Migration]:
+async def migrate(connection: asyncpg.Connection[asyncpg.Record], migrations: Sequence[Migration]) -> list[Migration]:
     """Apply what is missing, in the order given, and return what was applied.
 
     Raises:

@@ -56,6 +56,8 @@ DECLARE
     v_rank_at timestamptz;
     v_queue text;
     v_is_unique boolean;
+    v_ids uuid[];
+    v_keys text[];
     v_new integer;
 BEGIN
     SELECT * INTO t FROM crmd.job_type j WHERE j.name = enqueue_many.type;
@@ -90,25 +92,23 @@ BEGIN
         SELECT (row_number() OVER ())::integer, a.id, true FROM added a;
         v_new := cardinality(enqueue_many.payloads);
     ELSE
-        -- Keys are taken in one order by everybody, so that two enqueuers never wait for each other in a circle.
-        CREATE TEMP TABLE IF NOT EXISTS crmd_wanted
-            (place integer, id uuid, key text, payload jsonb) ON COMMIT DELETE ROWS;
-        DELETE FROM pg_temp.crmd_wanted;
-        INSERT INTO pg_temp.crmd_wanted
-        SELECT p.place, crmd.uuid7(),
+        SELECT array_agg(crmd.uuid7() ORDER BY p.place), array_agg(
                t.name || '/' || coalesce(enqueue_many.workspace_id::text, '') || '/' || coalesce(
                    enqueue_many.unique_keys[p.place],
                    md5(CASE WHEN t.unique_fields IS NULL THEN p.payload::text
                        ELSE (SELECT coalesce(jsonb_object_agg(f, p.payload -> f), '{}')::text
-                             FROM unnest(t.unique_fields) f) END)),
-               p.payload
+                             FROM unnest(t.unique_fields) f) END)) ORDER BY p.place)
+        INTO v_ids, v_keys
         FROM unnest(enqueue_many.payloads) WITH ORDINALITY AS p(payload, place);
-        WITH won AS (
+        -- Keys are taken in one order by everybody, so that two enqueuers never wait for each other in a circle.
+        WITH wanted AS (
+            SELECT w.* FROM unnest(v_ids, v_keys, enqueue_many.payloads) WITH ORDINALITY AS w(id, key, payload, place)
+        ), won AS (
             INSERT INTO crmd.unique_key AS u (key, job_id, scope, expires_at)
             SELECT DISTINCT ON (w.key) w.key, w.id, coalesce(t.unique_scope, 'unfinished'),
                    CASE WHEN t.unique_scope = 'for' THEN v_now + make_interval(secs => t.unique_seconds)
                         ELSE 'infinity' END
-            FROM pg_temp.crmd_wanted w ORDER BY w.key, w.place
+            FROM wanted w ORDER BY w.key, w.place
             ON CONFLICT (key) DO UPDATE
                 SET job_id = excluded.job_id, scope = excluded.scope, expires_at = excluded.expires_at
                 WHERE u.expires_at <= v_now
@@ -120,11 +120,12 @@ BEGIN
                t.name, v_queue, v_priority, w.payload,
                crmd.lane_of(t.keys, enqueue_many.workspace_id, enqueue_many.user_id, w.payload),
                enqueue_many.workspace_id, enqueue_many.user_id, enqueue_many.parent_id, w.key, enqueue_many.meta
-        FROM pg_temp.crmd_wanted w JOIN won ON won.job_id = w.id;
+        FROM wanted w JOIN won ON won.job_id = w.id ORDER BY w.place;
         GET DIAGNOSTICS v_new = ROW_COUNT;
         -- A statement of its own: its snapshot sees the key of whoever won the race.
-        RETURN QUERY SELECT w.place, u.job_id, u.job_id = w.id
-            FROM pg_temp.crmd_wanted w JOIN crmd.unique_key u ON u.key = w.key ORDER BY w.place;
+        RETURN QUERY SELECT w.place::integer, u.job_id, u.job_id = w.id
+            FROM unnest(v_ids, v_keys) WITH ORDINALITY AS w(id, key, place)
+            JOIN crmd.unique_key u ON u.key = w.key ORDER BY w.place;
     END IF;
 
     IF enqueue_many.parent_id IS NOT NULL AND v_new > 0 THEN
@@ -324,6 +325,12 @@ CREATE FUNCTION crmd.emit(
 ) RETURNS uuid LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT crmd.emit_many(emit.type, ARRAY[emit.data], emit.workspace_id, emit.user_id, emit.aggregate_type,
                           CASE WHEN emit.aggregate_id IS NOT NULL THEN ARRAY[emit.aggregate_id] END, emit.metadata)
+$$;
+
+-- A job keeps its newest errors: enough to understand it, never enough to bloat its row.
+CREATE FUNCTION crmd.append_error(errors jsonb, error jsonb) RETURNS jsonb LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN jsonb_array_length(coalesce(errors, '[]')) >= 20 THEN errors - 0 ELSE coalesce(errors, '[]') END
+        || jsonb_build_array(jsonb_build_object('at', crmd.clock()) || error)
 $$;
 
 -- Makes the partitions of the coming days. A day whose rows sit in the default partition already is left there.

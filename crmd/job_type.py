@@ -1,0 +1,194 @@
+"""A job type: what a plugin declares with `@crmd.job`, and how its handler is read."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from crmd.backoff import Backoff
+from crmd.errors import PluginError, UsageError
+from crmd.model import Concurrency, NoPayload, Priority, Schedule, Unique
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_NAME = re.compile(r"^[a-z][a-z0-9]*([-_][a-z0-9]+)*$")
+_FunctionT = TypeVar("_FunctionT", bound="Callable[..., Awaitable[Any]]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobType:
+    """What one kind of job does and how it is to be run.
+
+    Attributes:
+        handler: `async def handler(ctx)` or `async def handler(ctx, payload)`.
+        payload_type: The type of its second parameter; `NoPayload` when it has none.
+        plugin: Name of the plugin that declares it; filled in when it is loaded.
+        connection: The payload field (as on the wire) that names the connection the job works on. Jobs of a connection
+            wait while its gate is closed, for example because it needs a new consent.
+        on_events: Event types that start a job of this type; its payload is the fields of the event's data that the
+            payload type knows.
+    """
+
+    name: str
+    handler: Callable[..., Awaitable[Any]]
+    payload_type: type[msgspec.Struct]
+    description: str = ""
+    plugin: str = ""
+    aliases: tuple[str, ...] = ()
+    queue: str = "normal"
+    priority: Priority = "normal"
+    max_attempts: int = 3
+    timeout_seconds: float = 300.0
+    backoff: Backoff = field(default_factory=Backoff)
+    schedule: Schedule | None = None
+    concurrency: tuple[Concurrency, ...] = ()
+    connection: str | None = None
+    unique: Unique | None = None
+    on_events: tuple[str, ...] = ()
+    event_delay_seconds: float = 0.0
+
+    def __call__(self, *args: object) -> Awaitable[Any]:
+        """Call the handler itself, as a test of its logic may."""
+        return self.handler(*args)
+
+    def owned_by(self, plugin: str) -> JobType:
+        """The same job type, declared by `plugin`."""
+        return replace(self, plugin=plugin)
+
+    def decode(self, payload: bytes) -> msgspec.Struct:
+        """The typed payload.
+
+        Raises:
+            UsageError: It does not fit; the sentence holds the path of the bad field.
+        """
+        try:
+            return msgspec.json.decode(payload, type=self.payload_type)
+        except msgspec.ValidationError as error:
+            raise UsageError(f"The payload of {self.name} does not fit: {error}.", hint=self.payload_hint()) from error
+
+    def encode(self, payload: object) -> bytes:
+        """JSON of a payload: a struct of the payload type, or a mapping that is checked against it.
+
+        Raises:
+            UsageError: It does not fit; the sentence holds the path of the bad field.
+        """
+        if isinstance(payload, self.payload_type):
+            return msgspec.json.encode(payload)
+        try:
+            return msgspec.json.encode(msgspec.convert(payload or {}, self.payload_type, strict=True))
+        except msgspec.ValidationError as error:
+            raise UsageError(f"The payload of {self.name} does not fit: {error}.", hint=self.payload_hint()) from error
+
+    def payload_hint(self) -> str:
+        """One sentence that lists the payload's fields."""
+        fields = msgspec.structs.fields(self.payload_type)
+        if not fields:
+            return "It takes no payload."
+        names = [field.encode_name + ("" if field.required else "?") for field in fields]
+        return f"Its fields are {', '.join(names)} (? marks optional ones)."
+
+    def payload_fields(self) -> list[str]:
+        """Names of the payload's fields on the wire."""
+        return [field.encode_name for field in msgspec.structs.fields(self.payload_type)]
+
+
+def job(  # noqa: PLR0913 - a declaration is read as one table; each has a default
+    name: str,
+    *,
+    aliases: tuple[str, ...] = (),
+    queue: str = "normal",
+    priority: Priority = "normal",
+    max_attempts: int = 3,
+    timeout_seconds: float = 300.0,
+    backoff: Backoff | None = None,
+    schedule: Schedule | str | None = None,
+    concurrency: tuple[Concurrency, ...] | Concurrency = (),
+    connection: str | None = None,
+    unique: Unique | None = None,
+    on_events: tuple[str, ...] | str = (),
+    event_delay_seconds: float = 0.0,
+) -> Callable[[_FunctionT], JobType]:
+    """Declare an async function as a job type.
+
+    The function takes a `crmd.Context` and, if it has a payload, a second parameter annotated with a subclass of
+    `crmd.Payload`. Its docstring is the job type's description. What it returns is the job's result, kept as JSON;
+    `crmd.Snooze` and `crmd.Cancel` are orders instead.
+
+    Args:
+        name: Lower case with dashes; stands in commands, tables and logs.
+        aliases: Other names it answers to.
+        queue: `fast` (under 1 minute), `normal` (1-5 minutes), `slow`, or one that the operator configures.
+        priority: `critical`, `high`, `normal` or `low`.
+        max_attempts: How often it is tried before it is dead.
+        timeout_seconds: How long one attempt may run.
+        backoff: The delays between attempts.
+        schedule: When it runs by itself; a text is a cron expression in UTC.
+        concurrency: How many may run at a time; all bounds must pass.
+        connection: The payload field that names its connection, as on the wire.
+        unique: Whether a second job with the same key is refused.
+        on_events: Event types that start it.
+        event_delay_seconds: How long after the event it is due.
+
+    Raises:
+        PluginError: The declaration does not hold together; the sentence names the function.
+    """
+
+    def declare(function: _FunctionT) -> JobType:
+        if not inspect.iscoroutinefunction(function):
+            raise PluginError(f"The handler of {name} is not an async function.", hint="Write `async def`.")
+        for word in (name, *aliases):
+            if not _NAME.match(word):
+                raise PluginError(f"{word!r} is no name for a job type.", hint="Use lower case, digits and dashes.")
+        return JobType(
+            name=name,
+            handler=function,
+            payload_type=_payload_type(function, name),
+            description=inspect.getdoc(function) or "",
+            aliases=aliases,
+            queue=queue,
+            priority=priority,
+            max_attempts=max_attempts,
+            timeout_seconds=timeout_seconds,
+            backoff=backoff or Backoff(),
+            schedule=Schedule(expression=schedule) if isinstance(schedule, str) else schedule,
+            concurrency=(concurrency,) if isinstance(concurrency, Concurrency) else concurrency,
+            connection=connection,
+            unique=unique,
+            on_events=(on_events,) if isinstance(on_events, str) else on_events,
+            event_delay_seconds=event_delay_seconds,
+        )
+
+    return declare
+
+
+def _payload_type(function: Callable[..., object], name: str) -> type[msgspec.Struct]:
+    parameters = list(inspect.signature(function).parameters.values())
+    if len(parameters) == 1:
+        return NoPayload
+    if len(parameters) != 2:  # noqa: PLR2004 - the context and the payload
+        raise PluginError(
+            f"The handler of {name} takes {len(parameters)} parameters.", hint="It takes ctx, or ctx and payload."
+        )
+    annotation = parameters[1].annotation
+    if isinstance(annotation, str):
+        annotation = _resolve(annotation, function, name)
+    if not (isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)):
+        raise PluginError(f"The payload of {name} has no type.", hint="Annotate it with a subclass of crmd.Payload.")
+    return annotation
+
+
+def _resolve(annotation: str, function: Callable[..., object], name: str) -> object:
+    """Only this one annotation: others may name types that are imported for type checkers alone."""
+    try:
+        module = sys.modules[function.__module__]
+        return eval(annotation, vars(module))  # noqa: S307 - the plugin's own source, which runs anyway
+    except NameError as error:
+        raise PluginError(
+            f"The payload type of {name} cannot be read: {error}.", hint="Import it outside TYPE_CHECKING."
+        ) from error

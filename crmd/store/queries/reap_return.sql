@@ -1,0 +1,24 @@
+-- Gives reaped jobs back to the queue. Unlike settle_returned it keeps the crash counted.
+-- $1 uuid[]: ids  $2 bigint[]: fences  $3 uuid[]: claim ids  $4 float8[]: seconds until due  $5 jsonb[]: errors
+-- Index: lease_pkey. A row that its daemon is just settling is skipped.
+WITH gone AS (
+    DELETE FROM crmd.lease l
+    USING unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::float8[], $5::jsonb[])
+        AS s(id, fence, claim_id, delay_seconds, error)
+    WHERE l.id = s.id AND l.fence = s.fence AND l.claim_id = s.claim_id
+      AND l.id = ANY (ARRAY(SELECT e.id FROM crmd.lease e WHERE e.id = ANY ($1) FOR UPDATE SKIP LOCKED))
+    RETURNING l.*, s.delay_seconds, s.error
+), kept AS (
+    INSERT INTO crmd.job (id, run_at, rank_at, created_at, fence, attempt, max_attempts, crash_count, snooze_count,
+        type, queue, priority, payload, lane, workspace_id, user_id, parent_id, unique_key, started_at, checkpoint,
+        progress, errors, meta)
+    SELECT g.id, d.due_at, d.due_at - crmd.head_start(g.priority), g.created_at, g.fence, g.attempt - 1, g.max_attempts,
+        g.crash_count, g.snooze_count, g.type, g.queue, g.priority, g.payload, g.lane, g.workspace_id, g.user_id,
+        g.parent_id, g.unique_key, g.started_at, g.checkpoint, g.progress, crmd.append_error(g.errors, g.error), g.meta
+    FROM gone g CROSS JOIN LATERAL (
+        SELECT (SELECT crmd.clock()) + make_interval(secs => g.delay_seconds) AS due_at) d
+    RETURNING id, queue
+), woken AS (
+    SELECT crmd.wake(queue) FROM (SELECT DISTINCT queue FROM kept) q
+)
+SELECT k.id FROM kept k WHERE (SELECT count(*) FROM woken) >= 0
