@@ -97,6 +97,8 @@ class FaultPlan:
         self._planned: list[_Planned] = []
         self._storm: tuple[random.Random, float, tuple[Fault, ...], re.Pattern[str]] | None = None
         self._released = anyio.Event()
+        self._shown_count = 0
+        self._shown = anyio.Event()
 
     def next(
         self,
@@ -135,6 +137,7 @@ class FaultPlan:
                 self._planned[index] = replace(planned, skips_left=planned.skips_left - 1)
                 return None
             del self._planned[index]
+            self._count_shown()
             return planned.fault
         return self._from_storm(call)
 
@@ -149,6 +152,16 @@ class FaultPlan:
     def left(self) -> int:
         """Give how many planned faults were not shown yet."""
         return len(self._planned)
+
+    def _count_shown(self) -> None:
+        self._shown_count += 1
+        self._shown.set()
+        self._shown = anyio.Event()
+
+    async def shown(self, count: int) -> None:
+        """Wait until so many planned faults were taken in all."""
+        while self._shown_count < count:
+            await self._shown.wait()
 
     def release(self) -> None:
         """Let every held answer go; answers held later wait for the next release."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from crmd.testing.sandbox.mailbox import StoredMessage
 
 QUERY_CHARACTERS_MAX = 8_000
+OPENINGS_MAX = 100
 TOKEN = re.compile(r'-|[{}()]|(?:[a-z_]{1,20}:)?(?:"[^"\n]{0,2000}"|[^\s{}()"]{1,2000})', re.IGNORECASE)
 # Gmail reads dates in Pacific time; standard time the whole year keeps the sandbox free of a time zone database.
 PACIFIC = timezone(timedelta(hours=-8))
@@ -47,6 +48,8 @@ def parse_search(query: str, words: Words) -> Search:
         WrongQueryError: A term uses an operator the sandbox does not speak, or a value that does not fit it.
     """
     tokens = TOKEN.findall(query[:QUERY_CHARACTERS_MAX])
+    if sum(token in {"-", "{", "("} for token in tokens) > OPENINGS_MAX:
+        raise WrongQueryError("too many brackets or negations")
     claim, rest = _all_of(tokens, words, closing="")
     if rest:
         raise WrongQueryError(f"unbalanced {rest[0]!r}")
