@@ -1,0 +1,99 @@
+"""The operating-system account that the server runs under: our own, or an unprivileged one when we are root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from crmd.errors import CrmdError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CANDIDATES = ("crmd", "postgres", "nobody")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who runs the server.
+
+    Args:
+        uid: User id; never 0, since PostgreSQL refuses that.
+        gid: Its primary group; further groups are dropped.
+        name: For people.
+        is_ours: The daemon's own account, so nothing is switched and nothing is given away.
+    """
+
+    uid: int
+    gid: int
+    name: str
+    is_ours: bool
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command under this account, ended by SIGINT (a fast shutdown) when the daemon is gone.
+
+        The kernel sends that signal, so a kill -9 of the daemon ends the server too.
+        """
+        setpriv = shutil.which("setpriv")
+        if setpriv is None:
+            raise CrmdError(
+                "The embedded PostgreSQL needs the program setpriv, which is not installed.",
+                hint="Install util-linux, or set database.dsn to a PostgreSQL server of your own.",
+            )
+        switch = [] if self.is_ours else [f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
+        return [setpriv, *switch, "--pdeathsig=INT", "--", *arguments]
+
+
+def server_account(data_owner: int | None) -> Account:
+    """Our own account, or for root: the owner of the data, else the first of `CANDIDATES` that exists.
+
+    Args:
+        data_owner: User id that owns existing data; None before the first start.
+
+    Raises:
+        CrmdError: the data belongs to somebody else, or root has no account to switch to.
+    """
+    ours = os.geteuid()
+    if ours != 0:
+        if data_owner not in {None, ours}:
+            raise CrmdError(
+                f"The database files belong to {_name_of(data_owner)}, but crmd runs as {_name_of(ours)}.",
+                hint="Start crmd as the user that made them, or as root.",
+            )
+        return Account(ours, os.getegid(), _name_of(ours), is_ours=True)
+    if data_owner:
+        return _switched(pwd.getpwuid(data_owner))
+    for name in CANDIDATES:
+        try:
+            return _switched(pwd.getpwnam(name))
+        except KeyError:
+            continue
+    raise CrmdError(
+        f"PostgreSQL does not run as root, and none of the users {', '.join(CANDIDATES)} exists.",
+        hint="Make one (useradd --system crmd), or run crmd as an ordinary user.",
+    )
+
+
+def blocked_folder(path: Path, account: Account) -> Path | None:
+    """The first folder on the way to `path` that the account may not enter; None when it can reach it."""
+    resolved = path.resolve()
+    for folder in (*reversed(resolved.parents), resolved):
+        status = folder.stat()
+        shift = 6 if status.st_uid == account.uid else 3 if status.st_gid == account.gid else 0
+        if not (status.st_mode >> shift) & 1:
+            return folder
+    return None
+
+
+def _switched(entry: pwd.struct_passwd) -> Account:
+    return Account(entry.pw_uid, entry.pw_gid, entry.pw_name, is_ours=False)
+
+
+def _name_of(uid: int | None) -> str:
+    try:
+        return "nobody known" if uid is None else f"user {pwd.getpwuid(uid).pw_name}"
+    except KeyError:
+        return f"user id {uid}"

@@ -1,0 +1,39 @@
+"""One daemon per state folder: a lock that the kernel frees when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from crmd.errors import CrmdError, ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[None]:
+    """Hold the lock file, with our process id in it for the one who comes second.
+
+    Raises:
+        CrmdError: another process holds it.
+    """
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
+            raise CrmdError(
+                f"Another crmd (process {holder}) already runs its embedded database in {file.parent}.",
+                hint="Stop that one, or give this one its own daemon.state_dir, or let both use one database.dsn.",
+                exit_code=ExitCode.TRY_AGAIN,
+            ) from None
+        os.truncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
