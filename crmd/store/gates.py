@@ -10,7 +10,7 @@ from crmd.store.queries import load_queries
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from crmd.store.statements import Statements
+    from crmd.context import Statements
 
 REASON_LENGTH_MAX = 500
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from crmd.store.statements import Statements
+    from crmd.context import Statements
 
 
 async def take(database: Statements, name: str, cost: float, *, rate_per_second: float, burst: float) -> float:

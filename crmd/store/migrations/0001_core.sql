@@ -251,7 +251,7 @@ CREATE TABLE crmd.daemon (
     beat_at     timestamptz NOT NULL,
     lease_until timestamptz NOT NULL,
     is_dead     boolean NOT NULL DEFAULT false,  -- set by whoever reaped it; never taken back
-    is_asleep   boolean NOT NULL DEFAULT false,  -- waits for a wake-up: somebody who enqueues should notify
+    idle_queues text[] NOT NULL DEFAULT '{}',    -- wait for a wake-up: whoever enqueues to one should notify
     stopping_at timestamptz
 ) WITH (fillfactor = 50);
 

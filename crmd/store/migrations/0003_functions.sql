@@ -6,7 +6,8 @@
 CREATE FUNCTION crmd.wake(queue_name text DEFAULT '*') RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
 BEGIN
-    IF EXISTS (SELECT FROM crmd.daemon d WHERE d.is_asleep AND NOT d.is_dead) THEN
+    IF EXISTS (SELECT FROM crmd.daemon d WHERE NOT d.is_dead AND cardinality(d.idle_queues) > 0
+                 AND (queue_name = ANY (d.idle_queues) OR queue_name = '*')) THEN
         PERFORM pg_notify('crmd_wake', queue_name);
     END IF;
 END $$;

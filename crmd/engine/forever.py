@@ -1,0 +1,57 @@
+"""Runs a loop's step again and again, whatever it raises: the one place where a loop survives an outage."""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import TYPE_CHECKING
+
+import anyio
+
+from crmd.store.pools import UNREACHABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_LOG = logging.getLogger("crmd.engine")
+FIRST_PAUSE_SECONDS = 0.2
+PAUSE_MAX_SECONDS = 5.0
+
+
+async def forever(name: str, step: Callable[[], Awaitable[float]], on_outage: Callable[[str], None]) -> None:
+    """Call `step` for ever, sleeping as many seconds as it answers.
+
+    A step that raises is called again after a pause that grows with each failure in a row, with full jitter, so that a
+    fleet does not come back to a restarted database all at once. An unreachable database is said once per outage.
+
+    Args:
+        name: Of the loop, for the log.
+        step: One turn; answers the seconds until the next.
+        on_outage: Told one sentence when the database is lost, and "" when it is back.
+    """
+    failures = 0
+    while True:
+        try:
+            pause = await step()
+        except UNREACHABLE as error:
+            if failures == 0:
+                _LOG.warning("%s: the database does not answer (%s)", name, type(error).__name__)
+            on_outage("the database does not answer")
+            failures += 1
+        except Exception:
+            _LOG.exception("%s failed and goes on", name)
+            failures += 1
+        else:
+            if failures:
+                _LOG.info("%s works again", name)
+                on_outage("")
+            failures = 0
+            await anyio.sleep(pause)
+            continue
+        await anyio.sleep(pause_seconds(failures, random.random()))  # noqa: S311 - jitter, not a secret
+
+
+def pause_seconds(failures: int, chance: float) -> float:
+    """The pause after so many failures in a row; `chance` is a random number in [0, 1)."""
+    widest = min(PAUSE_MAX_SECONDS, FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 10))
+    return float(widest * (0.25 + 0.75 * chance))

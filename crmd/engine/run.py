@@ -1,0 +1,95 @@
+"""One job that runs here and now: its token, its scope, and why it was stopped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crmd.outcome import Stop
+from crmd.stored_text import clean_text, encode_bounded
+
+if TYPE_CHECKING:
+    from anyio import CancelScope
+
+    from crmd.job_type import JobType
+    from crmd.store.leases import Token
+
+NOTE_MAX = 200
+REASON_MAX = 500
+_REASON_GROUPS_MAX = 20
+
+
+class Progress:
+    """How far a job is; written by a loop, at most twice a second."""
+
+    __slots__ = ("counts", "done", "is_dirty", "items", "note", "reasons", "total")
+
+    def __init__(self) -> None:
+        self.done = 0
+        self.total: int | None = None
+        self.note = ""
+        self.counts = {"succeeded": 0, "blocked": 0, "failed": 0}
+        self.reasons: dict[str, int] = {}
+        self.items: list[tuple[str, str, str | None]] = []
+        self.is_dirty = False
+
+    def book(self, item: object, outcome: str, reason: str | None) -> None:
+        """Count an item and keep it for the next write."""
+        text = None if reason is None else clean_text(reason, REASON_MAX)
+        self.items.append((clean_text(str(item), REASON_MAX), outcome, text))
+        self.counts[outcome] += 1
+        if text is not None and (text in self.reasons or len(self.reasons) < _REASON_GROUPS_MAX):
+            self.reasons[text] = self.reasons.get(text, 0) + 1
+        self.is_dirty = True
+
+    def as_json(self) -> bytes:
+        """The column `progress`."""
+        value: dict[str, Any] = {"done": self.done, "total": self.total}
+        if self.note:
+            value["note"] = self.note
+        if any(self.counts.values()):
+            value |= self.counts
+        if self.reasons:
+            value["reasons"] = self.reasons
+        return encode_bounded(value)
+
+
+class Run:
+    """A claimed job in this process.
+
+    Slots only, and one object a job: this stands on the hot path.
+    """
+
+    __slots__ = (
+        "deadline",
+        "has_children",
+        "job_type",
+        "progress",
+        "queue",
+        "reason",
+        "row",
+        "scope",
+        "started",
+        "stop",
+        "token",
+    )
+
+    def __init__(self, row: Any, job_type: JobType, token: Token) -> None:  # noqa: ANN401 - a row of claim_*.sql
+        self.row = row
+        self.job_type = job_type
+        self.token = token
+        self.queue: str = row["queue"]
+        self.scope: CancelScope | None = None
+        self.stop: Stop | None = None
+        self.reason = ""
+        self.progress: Progress | None = None
+        self.has_children = False
+        self.started = 0.0
+        self.deadline = 0.0
+
+    def halt(self, why: Stop, reason: str = "") -> None:
+        """Cancel the handler. The first reason stands, but a lost lease outdoes every other: nothing may be written."""
+        if self.stop is None or why is Stop.LEASE_LOST:
+            self.stop = why
+            self.reason = reason
+        if self.scope is not None:
+            self.scope.cancel()

@@ -1,0 +1,158 @@
+"""What becomes of a job: the one decision, made from what its handler did. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
+
+from crmd.errors import FailJob, GateClosed, LeaseLost, RetryJob
+from crmd.model import Cancel, Snooze
+
+if TYPE_CHECKING:
+    from crmd.backoff import Backoff
+
+# A gate that says nothing about when it opens is looked at again after this long.
+GATE_RECHECK_SECONDS = 60.0
+
+
+class Stop(Enum):
+    """Why a running job was cancelled from outside."""
+
+    TIMEOUT = "timeout"
+    CANCEL = "cancel"
+    DRAIN = "drain"
+    LEASE_LOST = "lease lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """The handler returned a value."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """The handler raised."""
+
+    error: BaseException
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The handler was cancelled from outside, and why."""
+
+    why: Stop
+    reason: str = ""
+
+
+Happened: TypeAlias = Returned | Raised | Stopped
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The job is over.
+
+    `error` is what happened in one sentence with its class; None when all went well.
+    """
+
+    status: Literal["completed", "failed", "cancelled", "dead"]
+    result: object = None
+    error: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """The job goes back to the queue, to be due after `delay_seconds`; 0 keeps its place."""
+
+    delay_seconds: float
+    is_attempt_given_back: bool
+    snoozes: int = 0
+    error: Fault | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The lease is lost: whoever holds it now decides, and nothing is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """An exception, or a word of our own about what went wrong."""
+
+    name: str
+    message: str
+    error: BaseException | None = None
+
+
+Outcome: TypeAlias = Ended | Requeued | Forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """What the decision needs to know about the attempt. `chance` is a random number in [0, 1)."""
+
+    attempt: int
+    max_attempts: int
+    backoff: Backoff
+    chance: float
+    timeout_seconds: float = 0.0
+
+
+def decide(happened: Happened, tried: Try) -> Outcome:
+    """What becomes of the job."""
+    match happened:
+        case Returned(Snooze(seconds, reason)):
+            fault = Fault("Snooze", reason) if reason else None
+            return Requeued(max(seconds, 0.001), is_attempt_given_back=True, snoozes=1, error=fault)
+        case Returned(Cancel(reason)):
+            return Ended("cancelled", error=Fault("Cancelled", reason))
+        case Returned(value):
+            return Ended("completed", value)
+        case Raised(error):
+            return _after_error(error, tried)
+        case Stopped(why, reason):
+            return _after_stop(why, reason, tried)
+        case _:
+            assert_never(happened)
+
+
+def _after_stop(why: Stop, reason: str, tried: Try) -> Outcome:
+    match why:
+        case Stop.LEASE_LOST:
+            return Forgotten()
+        case Stop.DRAIN:
+            return Requeued(0, is_attempt_given_back=True)
+        case Stop.CANCEL:
+            return Ended("cancelled", error=Fault("Cancelled", reason or "cancelled by request"))
+        case Stop.TIMEOUT:
+            return _again(Fault("Timeout", f"ran for more than {tried.timeout_seconds:g} s"), tried)
+        case _:
+            assert_never(why)
+
+
+def _after_error(error: BaseException, tried: Try) -> Outcome:
+    match error:
+        case LeaseLost():
+            return Forgotten()
+        case GateClosed(after_seconds=after):
+            wait = GATE_RECHECK_SECONDS if after is None else max(after, 0.001)
+            return Requeued(wait, is_attempt_given_back=True, error=_fault(error))
+        case FailJob():
+            return Ended("failed", error=_fault(error))
+        case RetryJob(after_seconds=after):
+            return _again(_fault(error), tried, after)
+        case _:
+            return _again(_fault(error), tried)
+
+
+def _again(fault: Fault, tried: Try, after_seconds: float | None = None) -> Outcome:
+    if tried.attempt >= tried.max_attempts:
+        return Ended("dead", error=fault)
+    delay = tried.backoff.delay_seconds(tried.attempt, tried.chance, retry_after_seconds=after_seconds)
+    return Requeued(delay, is_attempt_given_back=False, error=fault)
+
+
+def _fault(error: BaseException) -> Fault:
+    return Fault(type(error).__name__, str(error), error)

@@ -1,0 +1,200 @@
+"""The claims of a daemon: taking jobs into `crmd.lease`, proving that they are held, and settling them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from crmd.lanes import plan_turns
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from crmd.store.pools import Connection, Pool
+
+_SQL = load_queries("crmd.store")
+# Shared by all daemons of a database: see queries/claim_lock.sql.
+LANES_LOCK_KEY = 0x63726D64_6C616E65
+LANES_VISITED_MAX = 256
+BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What proves that a job is held: both parts must match its row."""
+
+    id: UUID
+    fence: int
+    claim_id: UUID
+
+
+@dataclass(slots=True)
+class EndedRow:
+    """A job to be moved to the archive. JSON fields are bytes."""
+
+    token: Token
+    status: str
+    result: bytes | None = None
+    error: bytes | None = None
+    progress: bytes | None = None
+
+
+@dataclass(slots=True)
+class RequeuedRow:
+    """A job to be given back to the queue."""
+
+    token: Token
+    delay_seconds: float
+    is_attempt_given_back: bool
+    snoozes: int = 0
+    error: bytes | None = None
+    progress: bytes | None = None
+
+
+@dataclass(slots=True)
+class LaneTurn:
+    """Where a queue's round through its lanes stands; kept by the claimer from call to call."""
+
+    after: str = ""
+
+
+async def claim_ready(
+    pool: Pool, daemon_id: UUID, queue: str, limit: int, watermark: tuple[datetime, UUID], claim_id: UUID
+) -> list[Any]:
+    """Claim up to `limit` due jobs that need no key, behind the watermark (rank_at, id), in order of rank."""
+    return await pool.fetch(_SQL.claim_ready, queue, limit, claim_id, *watermark, daemon_id)
+
+
+async def claim_lanes(
+    pool: Pool, daemon_id: UUID, queue: str, limit: int, turn: LaneTurn, local_free: Mapping[str, int], claim_id: UUID
+) -> list[Any]:
+    """Claim up to `limit` due jobs with keys, taking the lanes in turn and keeping inside every key's limit.
+
+    Args:
+        pool: The control pool.
+        daemon_id: Who claims.
+        queue: Its name.
+        limit: How many at the most.
+        turn: Where the round stands; moved on.
+        local_free: What is free of the limits that count inside this daemon, by name.
+        claim_id: The new claim.
+    """
+    async with pool.acquire() as connection:
+        lanes = await _due_lanes(connection, queue, turn)
+        if not lanes:
+            return []
+        async with connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = '2s'")
+            await connection.fetch(_SQL.claim_lock, LANES_LOCK_KEY)
+            room = await connection.fetch(_SQL.lanes_room, lanes, list(local_free), list(local_free.values()))
+            turns = plan_turns(lanes, [(row["lane"], row["key"], row["room"]) for row in room], limit)
+            if not turns:
+                return []
+            if sum(turns.values()) >= limit:  # the slots ran out: the next call goes on behind the last lane served
+                turn.after = list(turns)[-1]
+            return await connection.fetch(
+                _SQL.claim_lanes, queue, list(turns), list(turns.values()), claim_id, daemon_id
+            )
+
+
+async def _due_lanes(connection: Connection, queue: str, turn: LaneTurn) -> list[str]:
+    """The next lanes with due work, round-robin; one look from the start again when the round has come to its end."""
+    rows = await connection.fetch(_SQL.lanes_due, queue, turn.after, LANES_VISITED_MAX)
+    if not rows and turn.after:
+        turn.after = ""
+        rows = await connection.fetch(_SQL.lanes_due, queue, turn.after, LANES_VISITED_MAX)
+    turn.after = rows[-1]["lane"] if len(rows) == LANES_VISITED_MAX else ""
+    return [row["lane"] for row in rows if row["is_due"]]
+
+
+async def find_claim(pool: Pool, claim_id: UUID) -> list[Any]:
+    """What a claim got, when its answer was lost."""
+    return await pool.fetch(_SQL.claim_found, claim_id)
+
+
+async def free_started(pool: Pool, ids: Sequence[UUID], keys: Sequence[str]) -> None:
+    """Give back the unique keys of scope `waiting` of jobs that have started."""
+    await pool.execute(_SQL.unique_started, ids, keys)
+
+
+async def settle_ended(connection: Connection, rows: Sequence[EndedRow]) -> set[UUID]:
+    """Move jobs to the archive; answers those that were still ours."""
+    moved = await connection.fetch(
+        _SQL.settle_ended,
+        *_tokens([row.token for row in rows]),
+        [row.status for row in rows],
+        [row.result for row in rows],
+        [row.error for row in rows],
+        [row.progress for row in rows],
+    )
+    return {row["id"] for row in moved}
+
+
+async def settle_requeued(connection: Connection, rows: Sequence[RequeuedRow]) -> set[UUID]:
+    """Give jobs back to the queue; answers those that were still ours."""
+    moved = await connection.fetch(
+        _SQL.settle_returned,
+        *_tokens([row.token for row in rows]),
+        [row.delay_seconds for row in rows],
+        [row.is_attempt_given_back for row in rows],
+        [row.snoozes for row in rows],
+        [row.error for row in rows],
+        [row.progress for row in rows],
+    )
+    return {row["id"] for row in moved}
+
+
+async def settle_parent(connection: Connection, row: EndedRow) -> bool:
+    """End the run of a job that has children: it waits for them, or ends with their sum; whether it was still ours."""
+    async with connection.transaction():
+        family = await connection.fetchrow(_SQL.family_lock, row.token.id, row.result)
+        if family is not None and family["pending"] > 0:
+            token = row.token
+            held = await connection.fetchrow(
+                _SQL.settle_awaiting, token.id, token.fence, token.claim_id, row.result, row.progress
+            )
+            return held is not None
+        if family is not None:
+            row.result = family["result"]
+        return bool(await settle_ended(connection, [row]))
+
+
+async def is_held(connection: Connection, token: Token) -> bool:
+    """Lock the lease until the transaction ends, if the token is the current one."""
+    return await connection.fetchval(_SQL.lease_held, token.id, token.fence, token.claim_id) is not None
+
+
+async def write_checkpoint(connection: Connection | Pool, token: Token, value: bytes) -> bool:
+    """Keep the checkpoint, if the token is the current one."""
+    return (await connection.fetchval(_SQL.lease_checkpoint, token.id, token.fence, token.claim_id, value)) is not None
+
+
+async def write_progress(connection: Connection | Pool, rows: Sequence[tuple[Token, bytes]]) -> None:
+    """Write the progress of running jobs; a row that is locked or lost is left alone."""
+    await connection.fetch(
+        _SQL.lease_progress, *_tokens([token for token, _ in rows]), [progress for _, progress in rows]
+    )
+
+
+async def write_items(connection: Connection | Pool, token: Token, rows: Sequence[tuple[str, str, str | None]]) -> None:
+    """Keep what became of items, as (item, outcome, reason)."""
+    items, outcomes, reasons = zip(*rows, strict=True)
+    await connection.execute(
+        _SQL.item_outcomes, token.id, token.fence, token.claim_id, list(items), list(outcomes), list(reasons)
+    )
+
+
+def new_claim_id() -> UUID:
+    """Random, and made before the statement, so that a claim whose answer is lost can be looked up."""
+    return uuid4()
+
+
+def _tokens(tokens: Sequence[Token]) -> tuple[list[UUID], list[int], list[UUID]]:
+    return (
+        [token.id for token in tokens],
+        [token.fence for token in tokens],
+        [token.claim_id for token in tokens],
+    )

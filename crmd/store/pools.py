@@ -1,0 +1,198 @@
+"""The connections of a daemon: three pools, so that a plugin can never starve the engine.
+
+`control` is the engine's (claim, settle, reap, schedules), `plugins` is for transactions of jobs. The listener and the
+heartbeat have a connection each, which they open themselves with `connect`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import anyio
+import asyncpg
+import msgspec
+
+from crmd.errors import UnreachableError
+from crmd.stored_text import encode_json
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+# What a lost, refused or restarting server raises; each is worth another try with a new connection.
+UNREACHABLE = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.DiskFullError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+CONTROL_CONNECTIONS = 4
+# The binary form of jsonb starts with its version.
+_JSON_PREFIX = {"json": b"", "jsonb": b"\x01"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """How a PostgreSQL server is reached.
+
+    Args:
+        dsn: With its password; never logged.
+        listen_dsn: A direct address for LISTEN when `dsn` leads through a pooler.
+        statement_cache: Off behind PgBouncer in transaction mode.
+    """
+
+    dsn: str
+    listen_dsn: str | None = None
+    pool_max: int = 10
+    connect_timeout_seconds: float = 10.0
+    statement_timeout_seconds: float = 10.0
+    statement_cache: bool = True
+
+    def connect_arguments(self, application_name: str) -> dict[str, Any]:
+        """The keyword arguments for asyncpg that hold for every connection.
+
+        The server ends a statement by itself a little earlier than the client gives up on it, so that a cut link
+        leaves nothing running.
+        """
+        milliseconds = int(self.statement_timeout_seconds * 1000)
+        return {
+            "dsn": self.dsn,
+            "timeout": self.connect_timeout_seconds,
+            "command_timeout": self.statement_timeout_seconds + 5,
+            "statement_cache_size": 1024 if self.statement_cache else 0,
+            "server_settings": {
+                "application_name": application_name,
+                "statement_timeout": str(milliseconds),
+                "lock_timeout": str(min(milliseconds, 5000)),
+                "idle_in_transaction_session_timeout": "60000",
+                "jit": "off",
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Pools:
+    """The open pools of a daemon."""
+
+    server: Server
+    control: Pool
+    plugins: Pool
+
+
+async def connect(
+    server: Server, application_name: str, *, is_direct: bool = False
+) -> asyncpg.Connection[asyncpg.Record]:
+    """One connection outside the pools.
+
+    Args:
+        server: The server.
+        application_name: Shown in pg_stat_activity.
+        is_direct: Use `listen_dsn` where there is one.
+
+    Raises:
+        UnreachableError: The server does not answer, or refuses us.
+    """
+    arguments = server.connect_arguments(application_name)
+    if is_direct and server.listen_dsn is not None:
+        arguments["dsn"] = server.listen_dsn
+    try:
+        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(**arguments)
+    except (*UNREACHABLE, asyncpg.PostgresError, ValueError) as error:
+        raise UnreachableError(
+            f"PostgreSQL cannot be reached: {_reason(error)}.",
+            hint="Check database.dsn, or leave it out to use the embedded server.",
+        ) from error
+    await _set_bytes_codec(connection)
+    return connection
+
+
+@contextlib.asynccontextmanager
+async def open_pools(server: Server) -> AsyncIterator[Pools]:
+    """Open the control and the plugins' pool; on leaving, waits 3 s for what is out and then cuts it.
+
+    Raises:
+        UnreachableError: The server does not answer, or refuses us.
+    """
+    probe = await connect(server, "crmd probe")
+    await probe.close()
+    control = await _open_pool(server, "crmd control", CONTROL_CONNECTIONS, _set_bytes_codec)
+    try:
+        plugins = await _open_pool(server, "crmd plugins", server.pool_max, _set_object_codec)
+        try:
+            yield Pools(server, control, plugins)
+        finally:
+            await _close(plugins)
+    finally:
+        await _close(control)
+
+
+async def _open_pool(server: Server, name: str, size: int, init: Callable[[Connection], Any]) -> Pool:
+    arguments = server.connect_arguments(name)
+    return await asyncpg.create_pool(
+        **arguments, min_size=0, max_size=size, init=init, max_inactive_connection_lifetime=300
+    )
+
+
+async def _close(pool: Pool) -> None:
+    with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(3) as patience:
+            await pool.close()
+        if patience.cancelled_caught:
+            pool.terminate()
+
+
+async def _set_bytes_codec(connection: Connection) -> None:
+    """The engine passes JSON on as bytes; a handler's type decodes it once."""
+    for name, prefix in _JSON_PREFIX.items():
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=prefix.__add__, decoder=_after(prefix), format="binary"
+        )
+
+
+async def _set_object_codec(connection: Connection) -> None:
+    """Plugins read and write plain Python objects."""
+    for name, prefix in _JSON_PREFIX.items():
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=_encoder(prefix), decoder=_decoder(prefix), format="binary"
+        )
+
+
+def _after(prefix: bytes) -> Callable[[bytes], bytes]:
+    return itemgetter(slice(len(prefix), None))
+
+
+def _encoder(prefix: bytes) -> Callable[[object], bytes]:
+    return lambda value: prefix + encode_json(value)
+
+
+def _decoder(prefix: bytes) -> Callable[[bytes], object]:
+    cut = _after(prefix)
+    return lambda data: msgspec.json.decode(cut(data))
+
+
+def _reason(error: BaseException) -> str:
+    """A sentence without the address's password: classes and codes are ours to show, values are not."""
+    if isinstance(error, asyncpg.PostgresError):
+        return str(error).partition("\n")[0]
+    if isinstance(error, ValueError):
+        return "the address is not a PostgreSQL URL"
+    if isinstance(error, TimeoutError):
+        return "it did not answer in time"
+    return str(error.strerror or error) if isinstance(error, OSError) else type(error).__name__
