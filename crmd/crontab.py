@@ -147,7 +147,7 @@ def _split(expression: str) -> list[str]:
     text = expression.strip().lower()
     if text.startswith("@") and text not in ALIASES:
         sentence = f"{expression!r} is not a schedule that crmd knows."
-        raise UsageError(sentence, hint=f"Use five fields, @every 15m, or one of {', '.join(sorted(ALIASES))}.")
+        raise UsageError(sentence, hint=f"Use five fields, every 15m, or one of {', '.join(sorted(ALIASES))}.")
     fields = ALIASES.get(text, text).split()
     if len(fields) != len(_FIELD_NAMES):
         sentence = f"A cron expression has five fields; {expression!r} has {len(fields)}."

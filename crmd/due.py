@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 from crmd.cron import read_cron
@@ -17,23 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
+    from crmd.model import CatchUp
+
 _CATCH_UP_MAX = 1000
 _ON_TIME = timedelta(seconds=60)
 
 
-class Schedule(Protocol):
+class Timetable(Protocol):
     """Anything that fires at instants."""
 
     def next_after(self, instant: datetime) -> datetime:
         """The first tick later than the aware `instant`, in UTC."""
-
-
-class CatchUp(StrEnum):
-    """What becomes of ticks that nobody fired in time."""
-
-    SKIP = "skip"
-    LAST = "last"
-    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,27 +44,26 @@ class DueTicks:
     next_due_at: datetime
 
 
-def read_schedule(text: str, zone: str = "UTC", *, spread_id: str | None = None) -> Schedule:
-    """Read a cron expression or `@every 15m`; UsageError in one sentence when it is neither."""
-    if text.strip().lower().startswith("@every"):
+def read_timetable(text: str, zone: str = "UTC", *, spread_id: str | None = None) -> Timetable:
+    """Read a cron expression or `every 15m`; UsageError in one sentence when it is neither."""
+    if text.strip().lower().startswith(("every", "@every")):
         return read_every(text)
     return read_cron(text, zone, spread_id=spread_id)
 
 
 def due_ticks(
-    schedule: Schedule,
+    timetable: Timetable,
     last_due_at: datetime,
     now: datetime,
-    catch_up: CatchUp = CatchUp.LAST,
-    *,
-    catch_up_max: int = 10,
+    catch_up: CatchUp,
+    catch_up_max: int,
 ) -> DueTicks:
     """Decide which ticks in (last_due_at, now] to fire.
 
     A clock that went back is harmless: slots up to `last_due_at` are handled and never looked at again.
 
     Args:
-        schedule: When it fires.
+        timetable: When it fires.
         last_due_at: The newest handled slot; for a new schedule the instant of its making, so it never backfills.
         now: The database's clock.
         catch_up: `skip` fires only a tick at most 60 seconds old, `last` the newest one, `all` up to `catch_up_max`.
@@ -81,12 +73,12 @@ def due_ticks(
     if not 1 <= catch_up_max <= _CATCH_UP_MAX:
         sentence = f"A schedule catches up 1 to {_CATCH_UP_MAX} ticks, not {catch_up_max}."
         raise UsageError(sentence)
-    wanted = catch_up_max if catch_up is CatchUp.ALL else 1
-    ticks = _newest(schedule, handled, instant, wanted)
+    wanted = catch_up_max if catch_up == "all" else 1
+    ticks = _newest(timetable, handled, instant, wanted)
     newest = ticks[-1] if ticks else handled
-    if catch_up is CatchUp.SKIP and instant - newest > _ON_TIME:
+    if catch_up == "skip" and instant - newest > _ON_TIME:
         ticks = ()
-    return DueTicks(ticks, newest, schedule.next_after(max(handled, instant)))
+    return DueTicks(ticks, newest, timetable.next_after(max(handled, instant)))
 
 
 def spread_delay(schedule_id: str, spread_seconds: float) -> timedelta:
@@ -99,7 +91,7 @@ def spread_delay(schedule_id: str, spread_seconds: float) -> timedelta:
     return timedelta(seconds=int(max(spread_seconds, 0.0) * share * 1000) / 1000)
 
 
-def _newest(schedule: Schedule, after: datetime, until: datetime, count: int) -> tuple[datetime, ...]:
+def _newest(timetable: Timetable, after: datetime, until: datetime, count: int) -> tuple[datetime, ...]:
     """The newest `count` ticks in (after, until].
 
     Looks back in windows that double, so that a month's outage of an every-minute schedule costs a few steps.
@@ -108,15 +100,15 @@ def _newest(schedule: Schedule, after: datetime, until: datetime, count: int) ->
     window = timedelta(minutes=1)
     while after < until:
         start = max(after, until - window)
-        ticks = tuple(_walk(schedule, start, until))[-count:]
+        ticks = tuple(_walk(timetable, start, until))[-count:]
         if len(ticks) == count or start == after:
             break
         window *= 2
     return ticks
 
 
-def _walk(schedule: Schedule, after: datetime, until: datetime) -> Iterator[datetime]:
-    tick = schedule.next_after(after)
+def _walk(timetable: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
+    tick = timetable.next_after(after)
     while tick <= until:
         yield tick
-        tick = schedule.next_after(tick)
+        tick = timetable.next_after(tick)

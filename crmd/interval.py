@@ -12,7 +12,7 @@ from crmd.wallclock import utc_of
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_MAX = 366 * 24 * 3600
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_TEXT = re.compile(r"@every(?: [0-9]{1,8}[smhd]|(?: ?[0-9]{1,8}[smhd]){1,4})", re.ASCII)
+_TEXT = re.compile(r"@?every(?: [0-9]{1,8}[smhd]|(?: ?[0-9]{1,8}[smhd]){1,4})", re.ASCII)
 _PART = re.compile(r"([0-9]{1,8})([smhd])", re.ASCII)
 
 
@@ -41,8 +41,8 @@ class Every:
 
 
 def read_every(text: str) -> Every:
-    """Read `@every 90s`, `@every 15m`, `@every 1h30m` or `@every 1d`; UsageError when it is none of these."""
+    """Read `every 90s`, `every 15m`, `every 1h30m` or `every 1d`, also with an @; UsageError when it is none of these."""
     if not _TEXT.fullmatch(text.strip().lower()[:64]):
         sentence = f"{text[:64]!r} is not an interval."
-        raise UsageError(sentence, hint="Write for instance @every 90s, @every 15m or @every 1h30m.")
+        raise UsageError(sentence, hint="Write for instance every 90s, every 15m or every 1h30m.")
     return Every(sum(int(count) * _UNITS[unit] for count, unit in _PART.findall(text.lower())))

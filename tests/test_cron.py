@@ -126,6 +126,18 @@ def test_daylight_saving_rule_around_each_change(zone_name: str) -> None:
         assert all_ticks(schedule, start, until) == rule_ticks(schedule, start, until)
 
 
+@pytest.mark.parametrize("zone_name", ZONES)
+def test_a_search_may_start_anywhere_around_a_change(zone_name: str) -> None:
+    """Started at any tenth minute around a change, in either pass, a search finds the rule's next tick, no old one."""
+    zone = ZoneInfo(zone_name)
+    for change in offset_changes(zone, datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)):
+        for expression in ("25 0-3 * * *", "*/25 1 * * *"):
+            schedule = read_cron(expression, zone_name)
+            ticks = rule_ticks(schedule, change - timedelta(hours=4), change + timedelta(hours=26))
+            for start in (change + n * 10 * MINUTE for n in range(-18, 18)):
+                assert schedule.next_after(start) == next(tick for tick in ticks if tick > start)
+
+
 def test_day_that_never_was() -> None:
     """Samoa skipped 30 December 2011 whole: what was fixed on it fires once, at its end; a rhythm does not notice."""
     start, until = datetime(2011, 12, 30, 0, tzinfo=UTC), datetime(2011, 12, 31, 12, tzinfo=UTC)
