@@ -11,6 +11,7 @@ from crmd.wallclock import utc_of
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECONDS_MAX = 366 * 24 * 3600
+_TEXT_MAX = 64  # more than the pattern can match, so that a cut text never passes
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _TEXT = re.compile(r"@?every(?: [0-9]{1,8}[smhd]|(?: ?[0-9]{1,8}[smhd]){1,4})", re.ASCII)
 _PART = re.compile(r"([0-9]{1,8})([smhd])", re.ASCII)
@@ -41,8 +42,9 @@ class Every:
 
 
 def read_every(text: str) -> Every:
-    """Read `every 90s`, `every 15m`, `every 1h30m` or `every 1d`, also with an @; UsageError when it is none of these."""
-    if not _TEXT.fullmatch(text.strip().lower()[:64]):
-        sentence = f"{text[:64]!r} is not an interval."
+    """Read `every 90s`, `every 15m`, `every 1h30m` or `every 1d`; UsageError when it is none of these."""
+    cut = text.strip().lower()[:_TEXT_MAX]
+    if not _TEXT.fullmatch(cut):
+        sentence = f"{cut!r} is not an interval."
         raise UsageError(sentence, hint="Write for instance every 90s, every 15m or every 1h30m.")
-    return Every(sum(int(count) * _UNITS[unit] for count, unit in _PART.findall(text.lower())))
+    return Every(sum(int(count) * _UNITS[unit] for count, unit in _PART.findall(cut)))
