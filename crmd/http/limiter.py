@@ -13,7 +13,7 @@ from crmd.store import gates, limits
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from crmd.store.statements import Statements
+    from crmd.context import Statements
 
 
 @dataclass(frozen=True, slots=True)

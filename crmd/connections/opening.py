@@ -1,0 +1,93 @@
+"""Opens the clients of connections for jobs, and shows operators the accounts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from crmd.connections.account import Account, find, listed
+from crmd.connections.client import ConnectionClient
+from crmd.connections.provider import with_endpoints
+from crmd.connections.tokens import Tokens
+from crmd.errors import FailJob, GateClosed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    import asyncpg
+
+    from crmd.connections.provider import ClientCredentials, Provider
+    from crmd.connections.vault import Vault
+    from crmd.http.client import GuardedClient
+    from crmd.http.limiter import Limiter, Rate
+
+
+class Connections:
+    """All connections, as the engine reaches them.
+
+    Args:
+        pool: The engine's; plugins' statements never run on it.
+        http: Client for the operator's addresses (`guard="none"`).
+        vault: Opens and seals the secrets.
+        limiter: Shared limits and gates.
+        providers: By name, with the addresses of the settings already in place.
+        credentials: The settings' OAuth clients by provider name.
+        rates: The settings' rates by provider name, in place of the declared ones.
+    """
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        *,
+        http: GuardedClient,
+        vault: Vault,
+        limiter: Limiter,
+        providers: Mapping[str, Provider],
+        credentials: Mapping[str, ClientCredentials],
+        rates: Mapping[str, Rate] | None = None,
+    ) -> None:
+        self._pool = pool
+        self._http = http
+        self._limiter = limiter
+        self._providers = providers
+        self._rates = rates or {}
+        self._tokens = Tokens(pool, http=http, vault=vault, credentials=credentials)
+
+    async def open(self, workspace_id: UUID, connection_id: UUID) -> ConnectionClient:
+        """The client of a connection of that workspace.
+
+        Raises:
+            FailJob: There is none, or its provider's plugin is not loaded.
+            GateClosed: It is disabled, or needs a new consent.
+        """
+        account = await find(self._pool, workspace_id, connection_id)
+        if account is None:
+            raise FailJob(f"The workspace has no connection {connection_id}.")
+        if account.state in {"needs_reauth", "disabled"}:
+            raise GateClosed(account.gate_key, after_seconds=None, reason=account.last_error or account.state)
+        return self.client_of(account)
+
+    def client_of(self, account: Account) -> ConnectionClient:
+        """The client of an account, whatever its state.
+
+        Raises:
+            FailJob: The plugin of its provider is not loaded.
+        """
+        provider = self._providers.get(account.provider)
+        if provider is None:
+            raise FailJob(f"No loaded plugin declares the provider {account.provider}.")
+        provider = with_endpoints(provider, account.endpoints)
+        return ConnectionClient(
+            account,
+            replace(provider, rate=self._rates.get(account.provider, provider.rate)),
+            database=self._pool,
+            http=self._http,
+            tokens=self._tokens,
+            limiter=self._limiter,
+        )
+
+    async def active(self, provider: str, *, workspace_id: UUID | None = None) -> list[Account]:
+        """Accounts that can be worked with, of a workspace (None: of all)."""
+        accounts = await listed(self._pool, workspace_id=workspace_id, provider=provider)
+        return [account for account in accounts if account.state in {"active", "throttled"}]
