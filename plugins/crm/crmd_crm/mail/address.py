@@ -1,4 +1,4 @@
-"""Address lists as real headers hold them: groups, comments, routes, encoded words, missing brackets, lists split by `;`.
+"""Address lists as real headers hold them: groups, comments, routes, encoded words, lists split by `;`.
 
 One pass over the tokens; encoded words are decoded only after the list is split, since they may hold commas.
 """
@@ -19,7 +19,9 @@ _ANGLE = re.compile(r"<([^<>]*)(>|$|(?=<))")
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
 _AROUND_AT = re.compile(r"(?<=\S)[ \t]{0,9}@[ \t]{0,9}(?=\S)")
 _BEFORE_DOT = re.compile(r"(@[^\s@,;<>]{1,255})[ \t]{1,9}\.[ \t]{0,9}(?=\w)")
-_ADDRESS = re.compile(r'(?:[^\s@<>()",:;\\\[\]]+|"[^"@]{1,100}")@(?:[^\s@<>()",:;\\\[\]]+|\[[0-9A-Fa-f:.IPv]{2,60}\])')
+_ADDRESS = re.compile(
+    r'(?:[^\s@<>()",:;\\\[\]]{1,200}|"[^"@]{1,100}")@(?:[^\s@<>()",:;\\\[\]]{1,255}|\[[0-9A-Fa-f:.IPv]{2,60}\])'
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def _take_quoted(line: str, quoted: re.Match[str], box: _Mailbox) -> int:
 
 
 def _comment(line: str, at: int) -> tuple[str, int]:
-    """The text of a (nested (comment)) and the offset behind it; an unclosed one ends at the next comma or the line's end."""
+    """The text of a (nested (comment)) and the offset behind it; an unclosed bracket is passed over."""
     depth = 0
     escaped = False
     for index in range(at, len(line)):
@@ -108,9 +110,7 @@ def _comment(line: str, at: int) -> tuple[str, int]:
                 return line[at + 1 : index].replace("\\", ""), index + 1
         if depth > _COMMENT_DEPTH_MAX:
             break
-    end = line.find(",", at)
-    end = len(line) if end < 0 else end
-    return line[at + 1 : end], end
+    return "", at + 1
 
 
 def _close(box: _Mailbox, found: list[Address]) -> None:

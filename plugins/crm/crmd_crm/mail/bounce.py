@@ -15,15 +15,18 @@ from crmd_crm.mail.report import STATUS_TYPES, BouncedRecipient, find_status, re
 _TEXT_CHARS_MAX = 16 * 1024
 _RECIPIENTS_MAX = 1_000
 _DIAGNOSTIC_CHARS_MAX = 1_000
-_LINE_ADDRESS = re.compile(r"^[^\w<\"']{0,8}[<\"']?([^\s<>\"'(),:;]{1,64}@[^\s<>\"'(),:;]{3,190})[>\"']?(?=[\s:;,.(>]|$)", re.MULTILINE)
+_LINE_ADDRESS = re.compile(
+    r"^[^\w<\"']{0,8}[<\"']?([^\s<>\"'(),:;]{1,64}@[^\s<>\"'(),:;]{3,190})[>\"']?(?=[\s:;,.(>]|$)", re.MULTILINE
+)
 _ANY_ADDRESS = re.compile(r"(?<![^\s<>\"'(),:;=])([^\s<>\"'(),:;=@]{1,64}@[^\s<>\"'(),:;@]{3,190})")
 _MESSAGE_ID = re.compile(r"^[> \t]{0,8}message-id: {0,4}<?([^<>\s]{3,300})", re.IGNORECASE | re.MULTILINE)
-_SNS = re.compile(r'^\s{0,20}\{.{0,40}"(?:notification|event)Type"\s{0,3}:\s{0,3}"(Bounce|Complaint)"')
+_NO_REPLY = re.compile(r"(do[-_.]?)?no(t)?[-_.]?reply|noreply|no[-_.]response")
+_SNS = re.compile(r'(?:notification|event)Type\\?"\s{0,3}:\s{0,3}\\?"([A-Za-z]{3,30})\\?"')
 
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """What a returned mail reports: who wasn't reached, and the Message-ID of what was returned (None when not told)."""
+    """What a returned mail reports: who wasn't reached, and the Message-ID of what was returned (None: not told)."""
 
     recipients: tuple[BouncedRecipient, ...]
     original_message_id: str | None
@@ -48,15 +51,23 @@ def _is_returned(mail: ParsedMail) -> bool:
         return True
     if _has_report_part(mail):
         return True
+    return is_daemon(mail) or _says_returned(mail)
+
+
+def _says_returned(mail: ParsedMail) -> bool:
+    """Two signs or more: a machine's envelope, a telling subject, a telling text, the returned message itself."""
     text = mail.text[:_TEXT_CHARS_MAX].lower()
+    has_reply_code = phrases.SMTP_REPLY.search(text) is not None
+    is_failure_text = has_reply_code or phrases.FAILED_TEXT.search(text) is not None
     is_failure_subject = phrases.FAILED_SUBJECT.search(mail.subject.lower()[:300]) is not None
-    is_failure_text = phrases.FAILED_TEXT.search(text) is not None or phrases.SMTP_REPLY.search(text) is not None
-    if is_daemon(mail):
-        return True
-    if is_postmaster(mail) or has_null_sender(mail):
-        return is_failure_subject or is_failure_text
     is_reply = mail.in_reply_to is not None or phrases.REPLY_PREFIX.match(mail.subject) is not None
-    return not is_reply and _returns_message(mail) and is_failure_text and (is_failure_subject or _is_rejection(mail, text))
+    if is_postmaster(mail) or has_null_sender(mail):
+        is_answer = mail.headers.line("auto-submitted").lower().startswith("auto-repl")
+        return is_failure_subject or (is_failure_text and not is_reply and (has_reply_code or not is_answer))
+    if is_reply or not is_failure_text:
+        return False
+    is_machine = _is_machine(mail)
+    return (is_failure_subject and (is_machine or _returns_message(mail))) or (is_machine and _returns_message(mail))
 
 
 def _has_report_part(mail: ParsedMail) -> bool:
@@ -78,7 +89,9 @@ def is_daemon(mail: ParsedMail) -> bool:
 
 def is_postmaster(mail: ParsedMail) -> bool:
     """Whether the sender's address is one that postmasters, who are people too, write from."""
-    return any(phrases.POSTMASTER_LOCAL.fullmatch(_local(each) or "") is not None for each in (*mail.from_, *mail.sender))
+    return any(
+        phrases.POSTMASTER_LOCAL.fullmatch(_local(each) or "") is not None for each in (*mail.from_, *mail.sender)
+    )
 
 
 def has_null_sender(mail: ParsedMail) -> bool:
@@ -91,8 +104,10 @@ def has_null_sender(mail: ParsedMail) -> bool:
 
 
 def notification_type(mail: ParsedMail) -> str | None:
-    """Bounce or Complaint when the text is a sending service's JSON notification."""
-    match = _SNS.match(mail.text[:400])
+    """Bounce, Complaint, Delivery … when the text is a sending service's JSON notification, else None."""
+    if not mail.headers.line("x-amz-sns-message-id"):
+        return None
+    match = _SNS.search(mail.text[:2_000])
     return match[1] if match is not None else None
 
 
@@ -108,10 +123,11 @@ def _returns_message(mail: ParsedMail) -> bool:
     return phrases.ORIGINAL_STARTS.search(mail.text[: 4 * _TEXT_CHARS_MAX].lower()) is not None
 
 
-def _is_rejection(mail: ParsedMail, text: str) -> bool:
-    """A machine's refusal without a telling subject: an SMTP reply in the text, or a list that refuses a stranger."""
-    is_machine = bool(mail.headers.line("auto-submitted")) or "-admin@" in (mail.from_[0].address or "" if mail.from_ else "")
-    return is_machine and (phrases.SMTP_REPLY.search(text) is not None or "not member" in text)
+def _is_machine(mail: ParsedMail) -> bool:
+    """Whether a program says of itself that it wrote the message."""
+    if mail.headers.line("auto-submitted").lower().startswith("auto") or mail.headers.line("x-mlserver"):
+        return True
+    return any(_NO_REPLY.match(each.address or "") is not None for each in mail.from_)
 
 
 def _named_recipients(mail: ParsedMail) -> tuple[BouncedRecipient, ...]:
@@ -119,15 +135,23 @@ def _named_recipients(mail: ParsedMail) -> tuple[BouncedRecipient, ...]:
     text = mail.text[:_TEXT_CHARS_MAX]
     cut = phrases.ORIGINAL_STARTS.search(text.lower())
     report = text[: cut.start()] if cut is not None and cut.start() > 0 else text
-    own = {each.address for each in (*mail.to, *mail.from_, *mail.reply_to, *mail.cc)}
     header = (clean_address(each) for each in mail.headers.line("x-failed-recipients").split(","))
-    found = dict.fromkeys(each for each in header if each)
-    for pattern in (_LINE_ADDRESS, _ANY_ADDRESS):
-        if not found:
-            cleaned = (clean_address(match[1].rstrip(".")) for match in pattern.finditer(report))
-            found = dict.fromkeys(each for each in cleaned if each and each not in own and not _is_daemon_address(each))
+    found = [each for each in header if each] or _addresses_in(report, mail)
     action = "delayed" if re.search(r"dela(y|i)|temporar|will be retried|warning", mail.subject.lower()) else "failed"
-    return tuple(_recipient(report, address, action) for address in list(found)[:_RECIPIENTS_MAX])
+    return tuple(_recipient(report, address, action) for address in found[:_RECIPIENTS_MAX])
+
+
+def _addresses_in(report: str, mail: ParsedMail) -> list[str]:
+    """Addresses a report names, those at the start of a line first; the reader's own only when nobody else is named."""
+    own = {each.address for each in (*mail.to, *mail.from_, *mail.reply_to, *mail.cc)}
+    named: list[str] = []
+    for pattern in (_LINE_ADDRESS, _ANY_ADDRESS):
+        cleaned = (clean_address(match[1].rstrip(".")) for match in pattern.finditer(report))
+        named = [each for each in dict.fromkeys(cleaned) if each]
+        others = [each for each in named if each not in own and not _is_daemon_address(each)]
+        if others:
+            return others
+    return named[:1]
 
 
 def _recipient(report: str, address: str, action: str) -> BouncedRecipient:

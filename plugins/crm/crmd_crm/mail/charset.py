@@ -1,7 +1,7 @@
 """Bytes to text in the charset a message names, or the one it most likely meant.
 
-Real mail names charsets that don't exist, or one and uses another. The rules are those of the WHATWG encoding standard where
-it has any (latin-1 means windows-1252, gb2312 means gb18030), and else: try the named one, UTF-8, then the closest guess.
+Real mail names charsets that don't exist, or one and uses another. The rules are those of the WHATWG encoding standard
+where it has any (latin-1 means windows-1252, gb2312 gb18030), and else: the named one, UTF-8, then the closest guess.
 """
 
 import codecs
@@ -51,6 +51,8 @@ _MEANT = {
 _REFUSED = {"punycode", "idna", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem", "palmos"}
 _JIS = ("iso2022_jp", "iso2022_jp_2", "iso2022_jp_ext", "iso2022_jp_3")
 _NAME = re.compile(r"[a-z0-9][a-z0-9.+:-]{0,40}")
+# Bounds of the JIS X 0208 grid in its 7-bit form, and where Shift-JIS skips bytes.
+_ROW_FIRST, _ROW_LAST, _ROW_SECOND_HALF, _CELL_AFTER_DEL = 0x21, 0x7E, 0x5F, 0x60
 _JIS_ESCAPE = re.compile(rb"\x1b(\$[@B]|\([BJI])")
 
 
@@ -81,7 +83,7 @@ def _python_codec(name: str) -> str | None:
 
 
 def decode_text(data: bytes, declared: str | None) -> tuple[str, bool]:
-    """The text of data, and whether it had to be guessed. Never fails; the text can be stored (no NUL, no surrogate)."""
+    """The text of data, and whether it was guessed. Never fails; the text can be stored (no NUL, no surrogate)."""
     if not data:
         return "", False
     text, is_guess = _decode(data, declared)
@@ -168,13 +170,13 @@ def _to_shift_jis(run: bytes) -> bytes:
     at = 0
     while at < len(run):
         row = run[at]
-        if not 0x21 <= row <= 0x7E or at + 1 >= len(run):
+        if not _ROW_FIRST <= row <= _ROW_LAST or at + 1 >= len(run):
             out.append(row)
             at += 1
             continue
         cell = run[at + 1]
-        out.append(((row - 1) >> 1) + (0x71 if row < 0x5F else 0xB1))
-        odd_shift = 0x1F if cell < 0x60 else 0x20
+        out.append(((row - 1) >> 1) + (0x71 if row < _ROW_SECOND_HALF else 0xB1))
+        odd_shift = 0x1F if cell < _CELL_AFTER_DEL else 0x20
         out.append((cell + (odd_shift if row & 1 else 0x7E)) & 0xFF)
         at += 2
     return bytes(out)

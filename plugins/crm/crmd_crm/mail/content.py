@@ -14,11 +14,19 @@ _MARK = re.compile(r"<[^<>\n]{0,100}>")
 _META_CHARSET = re.compile(rb"<meta[^<>]{0,200}charset\s{0,3}=\s{0,3}[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 # Machine parts of a report: they are the message's meaning, not something somebody attached.
 _REPORT_PARTS = frozenset(
-    "message/delivery-status message/global-delivery-status message/feedback-report message/disposition-notification"
-    " message/external-body text/rfc822-headers text/rfc822-header message/global-headers".split()
+    [
+        "message/delivery-status",
+        "message/global-delivery-status",
+        "message/feedback-report",
+        "message/disposition-notification",
+        "message/external-body",
+        "text/rfc822-headers",
+        "text/rfc822-header",
+        "message/global-headers",
+    ]
 )
-_TEXT_TYPES = frozenset("text/plain text/html text/enriched text/richtext".split())
-_SHADOWS = frozenset("text/x-amp-html text/watch-html text/x-watch-html".split())
+_TEXT_TYPES = frozenset(["text/plain", "text/html", "text/enriched", "text/richtext"])
+_SHADOWS = frozenset(["text/x-amp-html", "text/watch-html", "text/x-watch-html"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +88,7 @@ def _related_root(part: Part) -> Part:
 
 
 def _read_alternative(part: Part, content: Content, limits: MailLimits, *, is_first: bool) -> None:
-    """One text of several: the plain one when it says something, else the last that does. HTML and attachments are kept."""
+    """One text of several: the plain one when it says something, else the last that does. HTML is kept beside it."""
     plain: list[str] = []
     other: list[str] = []
     for child in part.children:
@@ -121,7 +129,7 @@ def _read_text(part: Part, content: Content, limits: MailLimits) -> None:
     if is_html:
         content.htmls.append(text)
         text = storable(text_of_html(text))
-    elif part.type != "text/plain":
+    elif part.type in {"text/enriched", "text/richtext"}:
         text = _MARK.sub("", text)
     content.texts.append(tidy(text))
 
@@ -149,7 +157,9 @@ def _attach(part: Part, content: Content, limits: MailLimits) -> None:
     is_inline = part.disposition.value == "inline" or (
         content_id is not None and part.disposition.value != "attachment" and _is_related(part)
     )
-    content.attachments.append(Attachment(filename or _subject_name(part, limits), part.type, len(data), content_id, is_inline))
+    content.attachments.append(
+        Attachment(filename or _subject_name(part, limits), part.type, len(data), content_id, is_inline)
+    )
 
 
 def _is_related(part: Part) -> bool:

@@ -1,7 +1,8 @@
 """Header text with RFC 2047 encoded words, decoded the way mail programs do, which is laxer than the RFC.
 
-Accepted beyond the RFC: words inside quotes, words glued to other text, spaces inside Q words, missing base64 padding, a character
-split over two words, charsets with a language tag (RFC 2231), unknown charsets (guessed). A word that decodes to nothing sensible stays as written.
+Accepted beyond the RFC: words inside quotes, words glued to other text, spaces inside Q words, missing base64 padding,
+a character split over two words, charsets with a language tag (RFC 2231), unknown charsets (guessed). What can't be
+decoded stays as written.
 """
 
 import binascii
@@ -40,7 +41,7 @@ def decode_words(text: str) -> str:
 
 
 def _flush(run: list[tuple[str, bytes, str]], out: list[str]) -> None:
-    """Decode a run of words; neighbours of one charset are joined first, since senders split characters between them."""
+    """Decode a run of words; neighbours of one charset are joined first: senders split characters between them."""
     at = 0
     while at < len(run):
         charset = run[at][0]

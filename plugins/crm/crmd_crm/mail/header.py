@@ -10,8 +10,9 @@ _FIELD = re.compile(rb"([!-9;-~]{1,200}?)[ \t]{0,20}:")
 _BLANK_RUN = re.compile(r"[ \t\r\n\f\v]+")
 # Fields that only mail has; one of them must be there for bytes to be a message.
 _MAIL_FIELDS = frozenset(
-    b"from to cc bcc subject date message-id sender reply-to received return-path mime-version content-type delivered-to"
-    b" in-reply-to references x-mailer content-transfer-encoding resent-from apparently-to envelope-to x-envelope-to".split()
+    b"from to cc bcc subject date message-id sender reply-to received return-path mime-version content-type"
+    b" delivered-to in-reply-to references x-mailer content-transfer-encoding resent-from apparently-to envelope-to"
+    b" x-envelope-to".split()
 )
 _VALUE_CHARS_MAX = 64 * 1024
 
@@ -45,7 +46,10 @@ class Headers:
 def unfold(value: bytes) -> str:
     """A raw field value as one line of text, runs of white space around folds made one space."""
     text, _ = decode_text(value[:_VALUE_CHARS_MAX], None)
-    return re.sub(r"[ \t]*[\r\n]+[ \t\r\n]*", " ", text).strip() if "\n" in text or "\r" in text else text.strip()
+    if "\n" in text or "\r" in text:
+        lines = (line.strip(" \t") for line in text.replace("\r", "\n").split("\n"))
+        text = " ".join(line for line in lines if line)
+    return text.strip()
 
 
 def one_line(text: str) -> str:
@@ -54,7 +58,7 @@ def one_line(text: str) -> str:
 
 
 def read_headers(data: bytes, start: int, end: int, bytes_max: int, fields_max: int) -> tuple[Headers, int]:
-    """The fields from start on, and the offset where the body begins. Stops at an empty line or at what is no header."""
+    """The fields from start on, and where the body begins. Stops at an empty line or at what is no header."""
     fields: list[tuple[str, list[bytes]]] = []
     has_junk = False
     at = start

@@ -25,16 +25,23 @@ _MONTHS = {
     for name in names.split()
 }
 _ZONE_HOURS = {
-    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10,
+    "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8,
+    "HST": -10,
     "BST": 1, "CET": 1, "CEST": 2, "MET": 1, "MEST": 2, "MEZ": 1, "MESZ": 2, "WET": 0, "WEST": 1, "EET": 2, "EEST": 3,
     "MSK": 3, "MSD": 4, "JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13,
 }  # fmt: skip
 _CHARS_MAX = 200
 _COMMENT = re.compile(r"\([^()]*\)")
-_DAY_MONTH_YEAR = re.compile(r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|\.)?[ \-./,]{1,4}([^\W\d_]{3,10})\.?[ \-./,]{1,4}(\d{2,4})(?!\d|:)")
-_MONTH_DAY_YEAR = re.compile(r"([^\W\d_]{3,10})\.?[ \-]{1,4}(\d{1,2})(?:st|nd|rd|th)?,?[ \-].{0,20}?(?<!\d)(\d{4})(?!\d|:)")
+_DAY_MONTH_YEAR = re.compile(
+    r"(?<!\d)(\d{1,2})(?:st|nd|rd|th|\.)?[ \-./,]{1,4}([^\W\d_]{3,10})\.?[ \-./,]{1,4}(\d{2,4})(?!\d|:)"
+)
+_MONTH_DAY_YEAR = re.compile(
+    r"([^\W\d_]{3,10})\.?[ \-]{1,4}(\d{1,2})(?:st|nd|rd|th)?,?[ \-].{0,20}?(?<!\d)(\d{4})(?!\d|:)"
+)
 _ISO = re.compile(r"(?<!\d)(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
-_TIME = re.compile(r"(?<![\d+\-:.])(\d{1,2})\s{0,5}[:.]\s{0,5}(\d{2})(?:\s{0,5}[:.]\s{0,5}(\d{2})(?:[.,]\d{1,9})?)?(?![\d:])\s{0,3}([AaPp][Mm])?")
+_TIME = re.compile(
+    r"(?<![\d+\-:.])(\d{1,2})\s{0,5}[:.]\s{0,5}(\d{2})(?:\s{0,5}[:.]\s{0,5}(\d{2})(?:[.,]\d{1,9})?)?(?![\d:])\s{0,3}([AaPp][Mm])?"
+)
 _OFFSET = re.compile(r"(?:GMT|UTC)?\s?([+-])(\d{1,2}):?(\d{2})(?!\d)")
 _YEAR_MIN = 1900
 _YEAR_MAX = 2100

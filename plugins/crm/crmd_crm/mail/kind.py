@@ -1,6 +1,5 @@
 """What sort of mail a message is: a person's, a list's, or a machine's answer of one of three sorts."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,9 +33,24 @@ class Verdict:
 
 
 _FEEDBACK_REPORTS = frozenset({"feedback-report", "tlsrpt", "dmarc"})
-_AUTO_HEADERS = ("x-autoreply", "x-autorespond", "x-autoresponder", "x-mail-autoreply", "x-autoreply-from", "x-vacation")
+_AUTO_HEADERS = (
+    "x-autoreply",
+    "x-autorespond",
+    "x-autoresponder",
+    "x-mail-autoreply",
+    "x-autoreply-from",
+    "x-vacation",
+)
 _BULK_PRECEDENCE = frozenset({"bulk", "list", "junk"})
-_BULK_HEADERS = ("list-id", "list-unsubscribe", "list-post", "x-campaign", "x-campaignid", "x-mailinglist", "feedback-id")
+_BULK_HEADERS = (
+    "list-id",
+    "list-unsubscribe",
+    "list-post",
+    "x-campaign",
+    "x-campaignid",
+    "x-mailinglist",
+    "feedback-id",
+)
 
 
 def classify(mail: ParsedMail) -> Verdict:
@@ -71,7 +85,9 @@ def _is_feedback(mail: ParsedMail) -> bool:
         return True
     if phrases.COMPLAINT_SUBJECT.search(_subject(mail)) is None:
         return False
-    return any(part.type in {"message/rfc822", "text/rfc822-headers"} or part.type.startswith("application/") for part in parts)
+    return any(
+        part.type in {"message/rfc822", "text/rfc822-headers"} or part.type.startswith("application/") for part in parts
+    )
 
 
 def _is_auto_reply(mail: ParsedMail) -> bool:
@@ -82,26 +98,29 @@ def _is_auto_reply(mail: ParsedMail) -> bool:
         return True
     if headers.line("precedence").lower().replace("-", "_").strip() == "auto_reply":
         return True
+    if headers.line("x-apple-action").lower().startswith("oof"):
+        return True
     if any(headers.line(name).strip().lower() not in {"", "no", "false", "0"} for name in _AUTO_HEADERS):
         return True
-    if phrases.AUTO_REPLY_SUBJECT.search(_subject(mail)) is None:
+    found = phrases.AUTO_REPLY_SUBJECT.search(_subject(mail))
+    if found is None:
         return False
-    is_machine = has_null_sender(mail) or submitted.startswith("auto") or "x-auto-response-suppress" in dict(headers.fields)
-    return is_machine or re.match(r"^(re: ?)?auto", _subject(mail)) is not None or not _names_people(mail)
-
-
-def _names_people(mail: ParsedMail) -> bool:
-    """Whether a subject such as `Out of office` heads a conversation between several people, which is no answer."""
-    return len(mail.to) + len(mail.cc) > 1
+    is_machine = has_null_sender(mail) or submitted.startswith("auto") or bool(headers.raw("x-auto-response-suppress"))
+    is_sure = phrases.SURE_AUTO_REPLY.search(_subject(mail)) is not None or mail.in_reply_to is not None
+    return is_machine or is_sure or ":" in _subject(mail)[: found.end() + 20]
 
 
 def _is_receipt(mail: ParsedMail) -> bool:
-    """A read receipt (RFC 8098), or a report that delivery succeeded."""
+    """A read receipt (RFC 8098), or a report or notification that delivery succeeded."""
     if _report_type(mail) == "disposition-notification":
+        return True
+    if notification_type(mail) is not None:
         return True
     return any(each.action not in {"failed", "delayed"} for each in read_reports(mail.tree))
 
 
 def _is_bulk(mail: ParsedMail) -> bool:
     headers = mail.headers
-    return headers.line("precedence").lower().strip() in _BULK_PRECEDENCE or any(headers.line(name) for name in _BULK_HEADERS)
+    return headers.line("precedence").lower().strip() in _BULK_PRECEDENCE or any(
+        headers.line(name) for name in _BULK_HEADERS
+    )

@@ -1,7 +1,7 @@
 """HTML to the text a reader sees: blocks become lines, quotes get `> `, what is hidden is left out.
 
-lexbor builds the tree, which is safe on broken markup but quadratic in nesting depth; so depth is estimated first, and what nests
-absurdly is only stripped of its tags.
+lexbor builds the tree, which is safe on broken markup but quadratic in nesting depth; so depth is estimated first, and
+what nests absurdly is only stripped of its tags.
 """
 
 import html
@@ -16,13 +16,88 @@ _SPACE = re.compile(r"[ \t\r\n\f\v\xa0\u200b\ufeff]+")
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _HIDDEN = re.compile(r"display\s{0,5}:\s{0,5}none|mso-hide\s{0,5}:\s{0,5}all", re.IGNORECASE)
-_SKIPPED = frozenset("head title script style template noscript svg math object iframe select textarea button".split())
-_VOID = frozenset("area base br col embed hr img input link meta param source track wbr p li tr td th option".split())
-_BLOCKS = frozenset(
-    "address article aside blockquote body center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6 header hr html li"
-    " main nav ol p pre section table tbody thead tfoot tr ul".split()
+_SKIPPED = frozenset(
+    [
+        "head",
+        "title",
+        "script",
+        "style",
+        "template",
+        "noscript",
+        "svg",
+        "math",
+        "object",
+        "iframe",
+        "select",
+        "textarea",
+        "button",
+    ]
 )
-_SPACED = frozenset("p h1 h2 h3 h4 h5 h6 ul ol table blockquote pre dl".split())
+_VOID = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "param",
+        "source",
+        "track",
+        "wbr",
+        "p",
+        "li",
+        "tr",
+        "td",
+        "th",
+        "option",
+    ]
+)
+_BLOCKS = frozenset(
+    [
+        "address",
+        "article",
+        "aside",
+        "blockquote",
+        "body",
+        "center",
+        "dd",
+        "div",
+        "dl",
+        "dt",
+        "fieldset",
+        "figure",
+        "footer",
+        "form",
+        "h1",
+        "h2",
+        "h3",
+        "h4",
+        "h5",
+        "h6",
+        "header",
+        "hr",
+        "html",
+        "li",
+        "main",
+        "nav",
+        "ol",
+        "p",
+        "pre",
+        "section",
+        "table",
+        "tbody",
+        "thead",
+        "tfoot",
+        "tr",
+        "ul",
+    ]
+)
+_SPACED = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre", "dl"])
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ _PARAMETERS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Valued:
-    """A header value such as `text/plain; charset=utf-8`: `value` lower-case, `parameters` by lower-case name, decoded."""
+    """A header value such as `text/plain; charset=utf-8`: `value` lower-case, `parameters` by lower-case name."""
 
     value: str = ""
     parameters: dict[str, str] = field(default_factory=dict)

@@ -11,7 +11,7 @@ def _any(*phrases: str) -> re.Pattern[str]:
 
 
 # Local parts and shown names that only mail systems use.
-DAEMON_LOCAL = re.compile(r"mailer[-_.]?daemon|mail[-_.]?daemon|mdaemon|mail[-_.]?delivery|mailer|mmdf|bounces?|double-bounce")
+DAEMON_LOCAL = re.compile(r"mailer[-_.]?daemon|mail[-_.]?daemon|mdaemon|mail[-_.]?delivery|mmdf|double-bounce")
 DAEMON_NAME = _any(
     r"mailer[- ]daemon",
     r"mail deliver(y|er)? ?(sub)?(system|service)",
@@ -25,7 +25,9 @@ DAEMON_NAME = _any(
     r"systemadministrator",
     r"administrateur système",
 )
-POSTMASTER_LOCAL = re.compile(r"po+stmaster|mail-?admin|sysadmin|microsoftexchange[0-9a-f]*|noreply-?bounce")
+POSTMASTER_LOCAL = re.compile(
+    r"po+st[-_.]?master|mail-?admin|sysadmin|administrator|mailer|bounces?|bounce-.{1,60}|microsoftexchange[0-9a-f]{0,64}"
+)
 
 # Subjects of returned mail. Anchored where people could use the words too.
 FAILED_SUBJECT = _any(
@@ -45,6 +47,7 @@ FAILED_SUBJECT = _any(
     r"^\*\*message you sent blocked",
     r"^(your )?message (to .{1,200} )?(could not|was not|has not been|couldn.t) be(en)? delivered",
     r"^sorry, your message could not be delivered",
+    r"^\[?bounced?\b|^you \S{3,200} are not member",
     r"^there was an error sending your mail",
     r"^warning: (could not send|message \S{1,60} delayed)",
     r"^delayed mail",
@@ -52,8 +55,10 @@ FAILED_SUBJECT = _any(
     r"^postmaster notify",
     r"^nondeliverable mail|^undeliverable mail|^unzustellbar|^nicht zustellbar|^unzustellbare nachricht",
     r"^mail-?zustellung|^zustellung(sstatus|sfehler| fehlgeschlagen)|^rückläufer",
-    r"^échec de (la )?(remise|distribution|livraison)|^message non (remis|distribué|délivré)|^notification d.état de remise",
-    r"^no se (puede|pudo|ha podido) entregar|^mensaje no entregado|^correo no entregado|^notificación de estado de entrega",
+    r"^échec de (la )?(remise|distribution|livraison)",
+    r"^message non (remis|distribué|délivré)|^notification d.état de remise",
+    r"^no se (puede|pudo|ha podido) entregar|^mensaje no entregado",
+    r"^correo no entregado|^notificación de estado de entrega",
     r"^mancat[ao] (recapito|consegna)|^impossibile recapitare|^messaggio non recapitato",
     r"^não (entregue|foi possível entregar)|^falha na entrega|^mensagem não entregue|^relatório de entrega",
     r"^onbestelbaar|^niet bestelbaar|^kan (bericht )?niet (worden )?bezorgd?",
@@ -80,7 +85,8 @@ FAILED_TEXT = _any(
     r"delivery (to the following|failed|has failed|failure|has been delayed|attempts? failed)",
     r"addresses? (had|failed)",
     r"transcript of session",
-    r"user unknown|unknown user|no such user|unknown recipient|user not found|mailbox (not found|unavailable|full|is full)",
+    r"user unknown|unknown user|no such user|unknown recipient|user not found",
+    r"mailbox (not found|unavailable|full|is full)",
     r"recipient (address )?(rejected|unknown|not found|not recognized)|invalid recipient|unrouteable address",
     r"(over|exceeded|exceeds) (its |the |their |his |storage )*(quota|limit)|quota exceeded|mailbox quota",
     r"host (or domain name )?(not found|unknown)|domain name not found",
@@ -103,7 +109,8 @@ FAILED_TEXT = _any(
 )
 # A reply of an SMTP server with its enhanced status, or one that nobody writes by chance.
 SMTP_REPLY = re.compile(
-    r"\b[45]\d\d[ -]#?[45]\.\d{1,3}\.\d{1,3}\b|\bsmtp;? ?\d{3}|\b(remote host|server) said:|^\s*(?:>>>|<<<) |\b55\d [a-z<]"
+    r"\b[45]\d\d[ -]#?[45]\.\d{1,3}\.\d{1,3}\b|\bsmtp;? ?\d{3}|\b(remote host|server) said:|^[ \t]{0,20}(?:>>>|<<<) "
+    r"|\b55\d [a-z<]"
     r"|\b[45]\.\d{1,2}\.\d{1,2} [(\[<a-z]|status: ?[45]\.\d",
     re.MULTILINE,
 )
@@ -113,17 +120,28 @@ AUTO_REPLY_SUBJECT = _any(
     r"^(re: ?)?(automatic|auto)[- ]?(reply|response|responder|answer)\b",
     r"^autoreply|^autorespon|^auto: |^\[auto[- ]?reply\]",
     r"^(re: ?)?out[- ]of[- ](the[- ])?office\b",
-    r"^(i am |i.m |currently )?(away|out) (from|of) (the|my) (office|mail|desk)|^away (until|till|from)\b|^on (vacation|holiday|leave)\b",
+    r"^(i am |i.m |currently )?(away|out) (from|of) (the|my) (office|mail|desk)",
+    r"^away (until|till|from)\b|^on (vacation|holiday|leave)\b",
     r"^vacation (reply|message|notice|response)|^(maternity|parental|annual) leave",
-    r"^(automatische antwort|abwesenheit|abwesend|ich bin (nicht im büro|im urlaub|abwesend)|nicht im büro|automatische e-?mail)",
+    r"^(automatische antwort|abwesenheit|abwesend|ich bin (nicht im büro|im urlaub|abwesend)|nicht im büro)",
+    r"^automatische e-?mail",
     r"^(réponse automatique|absence du bureau|absent du bureau|message d.absence|absent\(e\))",
     r"^(respuesta automática|fuera de (la )?oficina|resposta automática|fora do escritório|ausência temporária)",
     r"^(risposta automatica|fuori (sede|ufficio)|assente)",
     r"^(automatisch antwoord|afwezig|afwezigheid|niet aanwezig)",
     r"^(autosvar|automatiskt svar|frånvaro|fraværende|automatisk svar|fravær|automaattinen vastaus|poissa)",
     r"^(odpowiedź automatyczna|autoodpowiedź|poza biurem|automatická odpověď|automatikus válasz)",
-    r"^(автоответ|автоматический ответ|otomatik yanıt|vakolo)",
+    r"^(автоответ|автоматический ответ|otomatik yan.t)",
     r"^(自動返信|自動応答|不在|【自動|\[自動|自动回复|自動回覆|자동 ?(회신|응답))",
+)
+# Subjects that nobody gives a mail of their own, whoever it is from.
+SURE_AUTO_REPLY = _any(
+    r"auto[- ]?(reply|respon)",
+    r"automatic reply",
+    r"automatische antwort",
+    r"réponse automatique",
+    r"autosvar",
+    r"自動返信",
 )
 COMPLAINT_SUBJECT = _any(
     r"^complaint about message from",
@@ -132,11 +150,16 @@ COMPLAINT_SUBJECT = _any(
     r"^report domain: ",
     r"^\[?dmarc\]? (aggregate|forensic|failure) report",
 )
-REPLY_PREFIX = re.compile(r"^(re|aw|antw|sv|vs|fw|fwd|wg|tr|rif|ynt|odp|回复|答复|转发)(\[\d{1,3}\])?\s?[:：]", re.IGNORECASE)
+REPLY_PREFIX = re.compile(
+    r"^(re|aw|antw|sv|vs|fw|fwd|wg|tr|rif|ynt|odp|回复|答复|转发)(\[\d{1,3}\])?\s?[:\uff1a]", re.IGNORECASE
+)
 # Where the text of a report ends and the returned message begins.
 ORIGINAL_STARTS = re.compile(
-    r"^(\s{0,4}-{2,30} ?(below this line|this is a copy|original (message|mail)|the header|returned message|included is|message header"
-    r"|unsent message|undelivered message|forwarded message|body of|the text|message (from|text)|attached|start of|transcript"
-    r"|copy of|failed message).{0,100}|received: .{1,200}|return-path: .{1,200}|message-id: .{1,200}|\s{0,4}original message:?\s{0,4})$",
+    r"^(\s{0,4}-{2,30} ?(below this line|this is a copy"
+    r"|original (message|mail)|the header|returned message|included is"
+    r"|message header|unsent message|undelivered message|forwarded message|body of|the text"
+    r"|message (from|text)|attached|start of|transcript"
+    r"|copy of|failed message).{0,100}|received: .{1,200}|return-path: .{1,200}"
+    r"|message-id: .{1,200}|\s{0,4}original message:?\s{0,4})$",
     re.MULTILINE,
 )

@@ -25,7 +25,7 @@ _ACTIONS = frozenset({"failed", "delayed", "delivered", "relayed", "expanded"})
 
 @dataclass(frozen=True, slots=True)
 class BouncedRecipient:
-    """What a report says of one recipient: `action` failed or delayed, `status` as RFC 3463 (5.1.1), '' when not told."""
+    """What a report says of one recipient: `action` failed or delayed, `status` as 5.1.1 (RFC 3463), '' if not told."""
 
     address: str
     action: str
@@ -66,7 +66,7 @@ def _recipient(fields: Headers) -> BouncedRecipient | None:
 def _typed_address(line: str) -> str:
     """`rfc822; user@host` without its type, as an address, else as it is written."""
     value = line.partition(";")[2] or line
-    return clean_address(value) or one_line(value).strip("<>\" ").lower()[:320]
+    return clean_address(value) or one_line(value).strip('<>" ').lower()[:320]
 
 
 def find_status(text: str) -> str:
