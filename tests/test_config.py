@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from crmd.config import check_config, check_table, documented, load_config, shown
 from crmd.config.layers import ENV_FILE_SUFFIX
 from crmd.config.lines import key_lines, line_of
+from crmd.config.search import state_dir
 from crmd.config.settings import NAMED_SECTIONS, SECTIONS
 from crmd.errors import ConfigError, ExitCode
 from crmd.secret import Secret
@@ -130,7 +131,8 @@ def test_the_master_key_comes_from_its_own_credential(tmp_path: Path) -> None:
 
 def test_directories_come_from_systemd_then_xdg(tmp_path: Path) -> None:
     """State, runtime and config folders are those that the service or the desktop gives."""
-    assert load_config(None, NOWHERE, {}).state_dir == Path("/nonexistent/.local/state/crmd")
+    assert state_dir(None, NOWHERE, is_root=False) == Path("/nonexistent/.local/state/crmd")
+    assert state_dir(None, NOWHERE, is_root=True) == Path("/var/lib/crmd")
     assert load_config(None, {**NOWHERE, "XDG_STATE_HOME": "relative"}, {}).state_dir.is_absolute()
     assert load_config(None, {**NOWHERE, "XDG_STATE_HOME": "/xdg"}, {}).state_dir == Path("/xdg/crmd")
     written(tmp_path, "[retention]\nevent_days = 7\n")

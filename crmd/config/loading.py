@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -112,4 +113,5 @@ def check_config(
     if problems:
         return None, problems
     values["plugin_tables"] = dict(tables.named("plugins"))
-    return Config(state_dir=search.state_dir(values["daemon"].state_dir, environ), **values), []
+    state_dir = search.state_dir(values["daemon"].state_dir, environ, is_root=os.geteuid() == 0)
+    return Config(state_dir=state_dir, **values), []

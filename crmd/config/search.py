@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 FILE_NAME = "crmd.toml"
 ENV_CONFIG = "CRMD_CONFIG"
 SYSTEM_FILE = Path("/etc/crmd") / FILE_NAME
+SYSTEM_STATE = Path("/var/lib/crmd")
 
 
 def find_config_file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -42,12 +43,17 @@ def usual_places(environ: Mapping[str, str]) -> Iterator[Path]:
     yield SYSTEM_FILE
 
 
-def state_dir(configured: Path | None, environ: Mapping[str, str]) -> Path:
-    """`daemon.state_dir`, else `$STATE_DIRECTORY`, else the XDG state folder; always absolute."""
+def state_dir(configured: Path | None, environ: Mapping[str, str], *, is_root: bool) -> Path:
+    """`daemon.state_dir`, else `$STATE_DIRECTORY`, else the XDG state folder; always absolute.
+
+    Root's own home is closed to the account that the embedded server runs under, so root gets the system's folder.
+    """
     if configured is not None:
         return configured.absolute()
     if environ.get("STATE_DIRECTORY"):
         return Path(_first(environ["STATE_DIRECTORY"])).absolute()
+    if is_root and not environ.get("XDG_STATE_HOME"):
+        return SYSTEM_STATE
     return (_xdg(environ, "XDG_STATE_HOME", ".local/state") / "crmd").absolute()
 
 

@@ -40,7 +40,9 @@ class Daemon(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     state_dir: Annotated[
         Path | None,
-        Meta(description="folder for the embedded server and keys; default `$STATE_DIRECTORY`, else XDG state"),
+        Meta(
+            description="folder for data and keys; default `$STATE_DIRECTORY`, else XDG state, for root /var/lib/crmd"
+        ),
     ] = None
     event_loop: Annotated[
         Literal["auto", "asyncio", "uvloop"], Meta(description="auto takes uvloop when it is installed")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crmd.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -44,11 +46,14 @@ def command_line(socket_dir: str, settings: Mapping[str, str]) -> list[str]:
     """`-c name=value` for the server; the operator's settings win, except where the supervisor relies on its own.
 
     Raises:
-        ValueError: `settings` names a parameter that the supervisor must set itself.
+        ConfigError: `settings` names a parameter that the supervisor must set itself.
     """
     refused = sorted(_OURS & settings.keys())
     if refused:
-        raise ValueError(f"{', '.join(refused)} belongs to the supervisor")
+        raise ConfigError(
+            f"The embedded server's {', '.join(refused)} cannot be set.",
+            hint="Remove it from [embedded], or set database.dsn to a server of your own.",
+        )
     ours = {
         "listen_addresses": "",
         "unix_socket_directories": socket_dir,
