@@ -1,0 +1,104 @@
+# Everything that can be done with this checkout. `make` alone lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
+PACKAGES := crmd $(wildcard plugins/*/crmd_*)
+SOURCES := crmd tests plugins
+MIGRATIONS := $(wildcard crmd/store/migrations/*.sql plugins/*/crmd_*/migrations/*.sql)
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# What two processes of pytest share; `make test PYTEST="-k cron"` narrows a run.
+PYTEST ?=
+WORKERS ?= 2
+
+# uv must not fetch a Python of its own.
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: help install demo run test quick lint format types layers dependencies licences migrations check lock lock-check \
+	bench dist clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(VENV)/.installed ## Make .venv with crmd, its plugins and what they need, by hash
+
+demo: install ## See it work: a made-up mailbox syncs on this machine, no account needed
+	@$(BIN)/crmd demo
+
+run: install ## Run the daemon with the settings in ./crmd.toml, if there is one
+	@$(BIN)/crmd run
+
+test: $(VENV)/.developing ## Run every test
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
+
+quick: $(VENV)/.developing ## Run the tests that take no more than a few seconds each
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(PYTEST)
+
+lint: $(VENV)/.developing ## Check style: every rule of ruff, and its formatting
+	@$(BIN)/ruff check $(SOURCES)
+	@$(BIN)/ruff format --check $(SOURCES)
+
+format: $(VENV)/.developing ## Put the code into its one format
+	@$(BIN)/ruff check --fix $(SOURCES)
+	@$(BIN)/ruff format $(SOURCES)
+
+types: $(VENV)/.developing ## Check types: mypy --strict on crmd and on each plugin
+	@.ci/types $(BIN)/mypy $(PLUGINS)
+
+layers: $(VENV)/.developing ## Check that imports go down only
+	@$(BIN)/lint-imports --no-cache
+
+dependencies: $(VENV)/.developing ## Check that each distribution names what it imports, and no more
+	@$(BIN)/deptry crmd --config pyproject.toml
+	@for plugin in $(PLUGINS); do (cd $$plugin && ../../$(BIN)/deptry crmd_* --config pyproject.toml $(DEPTRY)); done
+
+licences: $(VENV)/.developing ## Check the licence of everything that is installed with crmd
+	@.ci/licences $(BIN)/pip-licenses requirements.lock
+
+migrations: $(VENV)/.developing ## Check migrations for what would lock or break a running system
+	@$(BIN)/squawk --config .squawk.toml $(MIGRATIONS)
+
+check: lint types layers dependencies licences migrations lock-check test ## Everything that has to hold before a release
+
+lock: $(VENV)/.developing ## Pin the newest versions that fit, with their hashes
+	@.ci/lock $(BIN)/uv --upgrade
+
+lock-check: $(VENV)/.developing ## Check that the lock files answer what the projects ask for
+	@.ci/lock $(BIN)/uv --check
+
+bench: $(VENV)/.developing ## Measure throughput and latency on this machine
+	@$(BIN)/python -m tests.bench
+
+dist: $(VENV)/.developing ## Build wheels of crmd and its plugins into dist/
+	@rm -rf dist
+	@for project in . $(PLUGINS); do $(BIN)/python -m build --no-isolation --outdir dist $$project >/dev/null; done
+	@ls -l dist
+
+clean: ## Remove what these targets made, .venv included
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# A virtual environment with pip; Debian keeps that part of Python in a package of its own.
+$(BIN)/python:
+	@[ -n "$(PYTHON)" ] || { echo "crmd needs Python 3.11 or later, and there is no python3 here. Install python3." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "crmd needs Python 3.11 or later, but $(PYTHON) is $$($(PYTHON) --version). Name another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "Making $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock pyproject.toml $(PLUGINS:=/pyproject.toml) | $(BIN)/python
+	@echo "Installing crmd and what it needs into $(VENV)"
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements.lock
+	@$(PIP) install --no-deps --no-build-isolation -e . $(addprefix -e ./,$(PLUGINS))
+	@touch $@
+
+$(VENV)/.developing: requirements-dev.lock $(VENV)/.installed
+	@echo "Installing the tools for tests and checks into $(VENV)"
+	@$(PIP) install --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
