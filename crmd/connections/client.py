@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from crmd.connections.account import Account, AccountState
     from crmd.connections.provider import Endpoint, Provider
-    from crmd.connections.tokens import Token, Tokens
+    from crmd.connections.token import Token
+    from crmd.connections.tokens import Tokens
     from crmd.context import Statements
     from crmd.http.client import GuardedClient
     from crmd.http.limiter import Limiter

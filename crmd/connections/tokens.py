@@ -8,7 +8,6 @@ nobody. A provider that rotates refresh tokens so never sees one twice.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 from weakref import WeakValueDictionary
 
@@ -19,6 +18,7 @@ from crmd.clock import boot_seconds
 from crmd.connections import oauth
 from crmd.connections.oauth import TOKEN_DEADLINE_SECONDS, Grant, Refusal, Trouble
 from crmd.connections.provider import ClientCredentials
+from crmd.connections.token import Token, lasts, token_of
 from crmd.connections.vault import secret_place
 from crmd.errors import FailJob, GateClosed, RetryJob
 from crmd.store import connections as store
@@ -34,31 +34,11 @@ if TYPE_CHECKING:
     from crmd.secret import Secret
 
 log = logging.getLogger(__name__)
-EARLY_SECONDS = 300.0
-"""A token counts as expired this long before it is, so that it lasts for the request it is taken for."""
 LOCK_SECONDS = TOKEN_DEADLINE_SECONDS + 10.0
 """A refresh transaction lives no longer; the server ends it then, whatever has become of us."""
 ACQUIRE_SECONDS = 10.0
 REFRESHES_MAX = 4
 """Refreshes at a time per daemon: each holds a database connection while the provider answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """An access token in the hands of the one client that may use it.
-
-    Args:
-        text: Never printed.
-        fresh_until: Boot time in seconds until which it may be used without asking again.
-    """
-
-    text: Secret
-    fresh_until: float
-
-    @property
-    def is_fresh(self) -> bool:
-        """Whether it may still be used without asking again."""
-        return boot_seconds() < self.fresh_until
 
 
 class Tokens:
@@ -95,8 +75,8 @@ class Tokens:
             RetryJob: The provider does not answer, or another daemon is at it.
         """
         stored = await store.secrets(self._pool, account.workspace_id, account.id)
-        token = self._usable(account, stored, is_good=_lasts)
-        return token or await self._in_turn(account, provider, _lasts)
+        token = self._usable(account, stored, is_good=lasts)
+        return token or await self._in_turn(account, provider, lasts)
 
     async def renewed(self, account: Account, provider: Provider, rejected: Token) -> Token:
         """Another token than one that the API rejected; whoever renewed it meanwhile saves us the refresh.
@@ -129,6 +109,7 @@ class Tokens:
             # deadlines bound every step in here.
             with anyio.CancelScope(shield=True):
                 return await self._locked_refresh(account, provider, is_good)
+        raise RuntimeError("unreachable: nobody cancels the shielded scope")
 
     async def _locked_refresh(
         self, account: Account, provider: Provider, is_good: Callable[[Secret, float | None], bool]
@@ -198,7 +179,7 @@ class Tokens:
         await self._put(connection, account, "access_token", grant.access_token, left)
         if grant.refresh_token is not None:
             await self._put(connection, account, "refresh_token", grant.refresh_token, None)
-        return _token(grant.access_token, left)
+        return token_of(grant.access_token, left)
 
     async def _put(
         self,
@@ -223,7 +204,7 @@ class Tokens:
         text = self._opened(account, stored, "access_token")
         if text is None or not is_good(text, stored["access_token"].seconds_left):
             return None
-        return _token(text, stored["access_token"].seconds_left)
+        return token_of(text, stored["access_token"].seconds_left)
 
     def _opened(self, account: Account, stored: Mapping[str, store.SealedSecret], name: str) -> Secret | None:
         if name not in stored:
@@ -237,14 +218,3 @@ class Tokens:
         if account.provider not in self._credentials:
             raise FailJob(f"No OAuth client is set in [providers.{account.provider}].")
         return self._credentials[account.provider]
-
-
-def _lasts(_: Secret, seconds_left: float | None) -> bool:
-    return seconds_left is None or seconds_left > EARLY_SECONDS
-
-
-def _token(text: Secret, seconds_left: float | None) -> Token:
-    """A token whose whole life is shorter than the margin is used for half of it, or it would never be used."""
-    if seconds_left is None:
-        return Token(text, float("inf"))
-    return Token(text, boot_seconds() + max(seconds_left - EARLY_SECONDS, seconds_left / 2))
