@@ -20,7 +20,7 @@ WORKERS ?= 2
 export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: help install demo run test quick lint format types layers dependencies licences migrations check lock lock-check \
-	bench dist clean
+	bench seal dist clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,7 +55,7 @@ layers: $(VENV)/.developing ## Check that imports go down only
 
 dependencies: $(VENV)/.developing ## Check that each distribution names what it imports, and no more
 	@$(BIN)/deptry crmd --config pyproject.toml
-	@for plugin in $(PLUGINS); do (cd $$plugin && ../../$(BIN)/deptry crmd_* --config pyproject.toml $(DEPTRY)); done
+	@for plugin in $(PLUGINS); do (cd $$plugin && ../../$(BIN)/deptry crmd_* --config pyproject.toml); done
 
 licences: $(VENV)/.developing ## Check the licence of everything that is installed with crmd
 	@.ci/licences $(BIN)/pip-licenses requirements.lock
@@ -74,7 +74,11 @@ lock-check: $(VENV)/.developing ## Check that the lock files answer what the pro
 bench: $(VENV)/.developing ## Measure throughput and latency on this machine
 	@$(BIN)/python -m tests.bench
 
+seal: ## Enter new migrations as released: from then on they never change
+	@.ci/seal
+
 dist: $(VENV)/.developing ## Build wheels of crmd and its plugins into dist/
+	@.ci/seal --check
 	@rm -rf dist
 	@for project in . $(PLUGINS); do $(BIN)/python -m build --no-isolation --outdir dist $$project >/dev/null; done
 	@ls -l dist
