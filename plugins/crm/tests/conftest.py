@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import pytest
+
+if TYPE_CHECKING:
+    import asyncpg
+
+    import crmd
+
+    Pool = asyncpg.Pool[asyncpg.Record]
+
+Build = Callable[..., bytes]
+Corpus = Callable[[str], list[Path]]
+
+
+@pytest.fixture
+def build() -> Build:
+    """A message from header lines and a body, CRLF throughout; `headers` may hold anything."""
+
+    def make(*headers: str | bytes, body: str | bytes = "Hello.") -> bytes:
+        lines = [line.encode() if isinstance(line, str) else line for line in headers]
+        text = body.encode() if isinstance(body, str) else body
+        return b"\r\n".join([*lines, b"", text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")])
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Corpus:
+    """The real messages matching a glob; skips where that data isn't."""
+    given = os.environ.get("CRMD_TEST_DATA")
+    folder = Path(given) if given else Path(__file__).resolve().parents[3].parent / "shared" / "data"
+
+    def find(pattern: str) -> list[Path]:
+        files = sorted(path for path in folder.glob(pattern) if path.is_file())
+        if not files:
+            pytest.skip(f"no real mail under {folder}; CRMD_TEST_DATA names its folder")
+        return files
+
+    return find
+
+
+@dataclass(frozen=True, slots=True)
+class Crm:
+    """A database with schema crm; `transaction` runs as plugins do, for the workspace given."""
+
+    pool: Pool
+    workspace_id: UUID
+    connection_id: UUID
+
+    @asynccontextmanager
+    async def transaction(self, workspace_id: UUID | None = None) -> AsyncIterator[crmd.Statements]:
+        """A transaction under row-level security."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+            await connection.execute("SET LOCAL ROLE crmd_app")
+            chosen = str(workspace_id or self.workspace_id)
+            await connection.execute("SELECT set_config('crmd.workspace_id', $1, true)", chosen)
+            yield connection
+
+
+@pytest.fixture
+async def crm(database: Pool) -> Crm:
+    """An empty schema crm, and the ids of a workspace and a connection."""
+    if await database.fetchval("SELECT to_regnamespace('crm')") is None:
+        await database.execute((resources.files("crmd_crm") / "migrations" / "0001_model.sql").read_text("utf-8"))
+    return Crm(database, uuid4(), uuid4())
