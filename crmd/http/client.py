@@ -19,7 +19,7 @@ from crmd.http.verdict import Retryable
 from crmd.http.wire import send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
 
     from crmd.http.request import Parts, Request
@@ -39,6 +39,7 @@ class GuardedClient:
             the operator gave.
         policy: Bounds of each request.
         chance: Source of jitter in [0, 1).
+        sleep: Replaced by tests.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class GuardedClient:
         *,
         policy: HttpPolicy | None = None,
         chance: Callable[[], float] = random.random,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> None:
         self.guard = guard
         self.policy = policy or (PUBLIC_POLICY if guard == "public" else HttpPolicy())
         self._chance = chance
+        self._sleep = sleep
         self._session: aiohttp.ClientSession | None = None
         self._slots: WeakValueDictionary[str, anyio.Semaphore] = WeakValueDictionary()
 
@@ -141,7 +144,7 @@ class GuardedClient:
         """A sleep that would outlast the deadline is no use: the slot is given back at once."""
         if anyio.current_time() + seconds >= anyio.current_effective_deadline():
             raise RetryJob(f"{request.host} fails for the moment", after_seconds=seconds)
-        await anyio.sleep(seconds)
+        await self._sleep(seconds)
 
     async def _pause(self, request: Request, seconds: float, reason: str, *, is_last: bool) -> None:
         if request.gate is not None:
