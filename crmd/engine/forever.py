@@ -38,7 +38,7 @@ async def forever(name: str, step: Callable[[], Awaitable[float]], on_outage: Ca
                 _LOG.warning("%s: the database does not answer (%s)", name, type(error).__name__)
             on_outage("the database does not answer")
             failures += 1
-        except Exception:
+        except Exception:  # noqa: BLE001 - one bad turn must not end the loop; it is logged with its traceback
             _LOG.exception("%s failed and goes on", name)
             failures += 1
         else:

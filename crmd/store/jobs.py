@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
@@ -12,56 +13,61 @@ from crmd.store.queries import load_queries
 from crmd.stored_text import PAYLOAD_BYTES_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from datetime import datetime
     from uuid import UUID
 
     from crmd.model import Priority
     from crmd.store.pools import Connection, Pool
 
+    Row: TypeAlias = asyncpg.Record
+
 _SQL = load_queries("crmd.store")
 
 
-async def enqueue_many(
-    connection: Connection | Pool,
-    job_type: str,
-    payloads: Sequence[Any],
-    *,
-    workspace_id: UUID | None = None,
-    user_id: UUID | None = None,
-    run_at: datetime | None = None,
-    priority: Priority | None = None,
-    queue: str | None = None,
-    unique_keys: Sequence[str] | None = None,
-    parent_id: UUID | None = None,
-    max_attempts: int | None = None,
-    meta: Any = None,  # noqa: ANN401 - JSON, in the form that the connection's codec takes
-) -> list[Enqueued]:
-    """Enqueue a job per payload; answers in their order.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewJobs:
+    """Jobs of one type to be enqueued together.
 
     Args:
-        connection: Payloads and meta are what its jsonb codec takes.
-        job_type: Name or alias.
-        payloads: Checked already.
+        type: Name or alias.
+        payloads: One job each; checked already, in the form that the connection's jsonb codec takes.
         workspace_id: None: work of the installation itself.
-        user_id: Whom it concerns.
+        user_id: Whom they concern.
         run_at: When due; None: now.
         priority: None: as declared.
         queue: None: as declared.
         unique_keys: One per payload.
-        parent_id: The parent that counts these as its children.
+        parent_id: The parent that counts them as its children.
         max_attempts: None: as declared.
-        meta: Kept with the job, as its cause.
+        meta: Kept with each job, as its cause; same form as a payload.
+    """
+
+    type: str
+    payloads: Sequence[Any]
+    workspace_id: UUID | None = None
+    user_id: UUID | None = None
+    run_at: datetime | None = None
+    priority: Priority | None = None
+    queue: str | None = None
+    unique_keys: Sequence[str] | None = None
+    parent_id: UUID | None = None
+    max_attempts: int | None = None
+    meta: Any = None
+
+
+async def enqueue_many(connection: Connection | Pool, new: NewJobs) -> list[Enqueued]:
+    """Enqueue a job per payload; answers in their order.
 
     Raises:
         UsageError: No such job type.
     """
-    if not payloads:
+    if not new.payloads:
         return []
     try:
         rows = await connection.fetch(
-            _SQL.enqueue, job_type, payloads, workspace_id, user_id, run_at, priority, queue, unique_keys, parent_id,
-            max_attempts, meta,
+            _SQL.enqueue, new.type, new.payloads, new.workspace_id, new.user_id, new.run_at, new.priority, new.queue,
+            new.unique_keys, new.parent_id, new.max_attempts, new.meta,
         )  # fmt: skip
     except asyncpg.PostgresError as error:
         if error.sqlstate and error.sqlstate.startswith("CR"):
@@ -97,9 +103,9 @@ async def retry(connection: Connection | Pool, job_id: UUID) -> Enqueued | None:
     return None if row is None else Enqueued(row["id"], row["is_new"])
 
 
-async def show(connection: Connection | Pool, job_id: UUID) -> Mapping[str, Any] | None:
+async def show(connection: Connection | Pool, job_id: UUID) -> Row | None:
     """One job, in whichever table it stands."""
-    row: Mapping[str, Any] | None = await connection.fetchrow(_SQL.job_show, job_id)
+    row: Row | None = await connection.fetchrow(_SQL.job_show, job_id)
     return row
 
 
@@ -112,11 +118,11 @@ async def list_jobs(
     parent_id: UUID | None = None,
     before_id: UUID | None = None,
     limit: int = 20,
-) -> list[Mapping[str, Any]]:
+) -> list[Row]:
     """Jobs, newest first, `limit` at a time; the next page begins before the last id of this one."""
     return await connection.fetch(_SQL.job_list, statuses, job_type, workspace_id, parent_id, before_id, limit)
 
 
-async def counts(connection: Connection | Pool) -> list[Mapping[str, Any]]:
+async def counts(connection: Connection | Pool) -> list[Row]:
     """How many jobs stand in which status, by type; ended ones of the last day."""
     return await connection.fetch(_SQL.job_counts)

@@ -147,6 +147,14 @@ async def settle_requeued(connection: Connection, rows: Sequence[RequeuedRow]) -
     return {row["id"] for row in moved}
 
 
+async def return_reaped(
+    connection: Connection, tokens: Sequence[Token], delays_seconds: Sequence[float], error: bytes
+) -> set[UUID]:
+    """Give the jobs of a dead daemon back to the queue; their crash stays counted, their attempt does not."""
+    moved = await connection.fetch(_SQL.reap_return, *_tokens(tokens), delays_seconds, [error] * len(tokens))
+    return {row["id"] for row in moved}
+
+
 async def settle_parent(connection: Connection, row: EndedRow) -> bool:
     """End the run of a job that has children: it waits for them, or ends with their sum; whether it was still ours."""
     async with connection.transaction():
@@ -167,7 +175,7 @@ async def is_held(connection: Connection, token: Token) -> bool:
     return await connection.fetchval(_SQL.lease_held, token.id, token.fence, token.claim_id) is not None
 
 
-async def write_checkpoint(connection: Connection | Pool, token: Token, value: bytes) -> bool:
+async def write_checkpoint(connection: Connection | Pool, token: Token, value: object) -> bool:
     """Keep the checkpoint, if the token is the current one."""
     return (await connection.fetchval(_SQL.lease_checkpoint, token.id, token.fence, token.claim_id, value)) is not None
 

@@ -1,3 +1,5 @@
--- Says which queues of a daemon wait for a wake-up, so that whoever enqueues knows whether to send one.
--- $1 uuid: daemon id  $2 text[]: the idle queues. Index: daemon_pkey.
-UPDATE crmd.daemon SET idle_queues = $2 WHERE id = $1 AND idle_queues <> $2
+-- Says whether a queue of a daemon waits for a wake-up, so that whoever enqueues knows whether to send one.
+-- $1 uuid: daemon id  $2 text: queue  $3 bool: whether it waits. Index: daemon_pkey.
+UPDATE crmd.daemon
+SET idle_queues = CASE WHEN $3 THEN array_append(array_remove(idle_queues, $2), $2) ELSE array_remove(idle_queues, $2) END
+WHERE id = $1

@@ -1,0 +1,61 @@
+"""Compares, each minute, the leases that the database thinks a daemon holds with what it runs, and mends both sides."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from crmd.outcome import Stop
+from crmd.store import leases
+from crmd.store.leases import RequeuedRow, Token
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from crmd.engine.executor import Executor
+    from crmd.engine.settler import Settler
+    from crmd.store.pools import Pool
+
+_LOG = logging.getLogger("crmd.engine")
+_SQL = load_queries("crmd.store")
+
+
+async def audit_once(pool: Pool, daemon_id: UUID, executor: Executor, settler: Settler) -> int:
+    """Give back leases that this daemon does not know, stop jobs whose lease is gone; answers how many were mended.
+
+    A lease may be a claim that is just arriving, or one that is just being settled: only leases older than ten seconds
+    count, and nothing counts while outcomes wait to be written.
+    """
+    if settler.backlog:
+        return 0
+    known = dict(executor.runs)
+    rows = await pool.fetch(_SQL.daemon_leases, daemon_id)
+    strays = [
+        RequeuedRow(Token(row["id"], row["fence"], row["claim_id"]), 0.0, is_attempt_given_back=True)
+        for row in rows
+        if row["is_settled"] and row["id"] not in known and row["id"] not in executor.runs
+    ]
+    if strays and not settler.backlog:
+        async with pool.acquire() as connection:
+            await leases.settle_requeued(connection, strays)
+        _LOG.warning("%d leases that this daemon did not know were given back", len(strays))
+    held = {(row["id"], row["claim_id"]) for row in rows}
+    lost = [run for run in known.values() if (run.token.id, run.token.claim_id) not in held and run.started]
+    lost = [run for run in lost if executor.runs.get(run.token.id) is run]
+    for run in lost:
+        _LOG.warning("job %s is not this daemon's any more; it is stopped here", run.token.id)
+        run.halt(Stop.LEASE_LOST)
+    return len(strays) + len(lost)
+
+
+async def release_all(pool: Pool, daemon_id: UUID) -> int:
+    """Give back every lease of an incarnation whose tasks have all ended, in order; answers how many."""
+    rows = await pool.fetch(_SQL.daemon_leases, daemon_id)
+    given = [
+        RequeuedRow(Token(row["id"], row["fence"], row["claim_id"]), 0.0, is_attempt_given_back=True) for row in rows
+    ]
+    if not given:
+        return 0
+    async with pool.acquire() as connection:
+        return len(await leases.settle_requeued(connection, given))

@@ -1,0 +1,174 @@
+"""Claims jobs for one queue: as many as there are free slots, again at once while there is work, adaptively when not.
+
+Polling is the truth; a wake-up only makes the next poll come sooner. A queue that runs dry says so in the daemon's row,
+looks once more, and only then sleeps: whoever enqueues after that look finds the word and sends a wake-up.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from crmd.store import leases
+from crmd.store.leases import BEGINNING, LaneTurn
+from crmd.store.pools import UNREACHABLE
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from uuid import UUID
+
+    from crmd.engine.executor import Executor, Queue
+    from crmd.store.pools import Pool
+
+_LOG = logging.getLogger("crmd.engine")
+_SQL = load_queries("crmd.store")
+RESTART_SECONDS = 1.0
+PAUSE_SECONDS = 0.05
+# Under load a claim waits until this share of the slots is free, so that batches stay worth their round trip.
+ROOM_SHARE = 0.5
+ROOM_WAIT_SECONDS = 0.02
+
+
+class Claimer:
+    """The claims of one queue.
+
+    Args:
+        pool: The control pool.
+        executor: Runs what is claimed.
+        queue: The queue's room in this daemon.
+        poll_max_seconds: Longest nap.
+        local_limits: Names of limits that count inside this daemon, with the job type and the most of each.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        executor: Executor,
+        queue: Queue,
+        *,
+        poll_max_seconds: float,
+        local_limits: Callable[[], list[tuple[str, str, int]]],
+    ) -> None:
+        self._pool = pool
+        self._executor = executor
+        self._queue = queue
+        self._poll_max_seconds = poll_max_seconds
+        self._local_limits = local_limits
+        self._watermark: tuple[datetime, UUID] = BEGINNING
+        self._restart_at = 0.0
+        self._turn = LaneTurn()
+        self._woken = anyio.Event()
+        self._unknown_claim: UUID | None = None
+        self.is_idle = False
+        self.daemon_id: UUID | None = None
+
+    def begin(self, daemon_id: UUID | None) -> None:
+        """Claim for this incarnation from now on; None: for none, until the next begins."""
+        self.daemon_id = daemon_id
+        self.is_idle = False
+        self._unknown_claim = None
+        self.wake()
+
+    def wake(self) -> None:
+        """Look again at once, from the beginning of the queue."""
+        self._restart_at = 0.0
+        self._woken.set()
+
+    async def claim_once(self) -> float:
+        """One claim; answers 0 when there may be more, after having waited for room or for a wake-up."""
+        if self.daemon_id is None:  # between two incarnations nothing may be claimed
+            return PAUSE_SECONDS
+        await self._wait_for_room()
+        self._woken = anyio.Event()
+        wanted = self._queue.free
+        found = await self._claim(wanted, self.daemon_id)
+        if found:
+                if found >= wanted:
+                await self._say_idle(is_idle=False)
+            return 0.0
+        if not self.is_idle:
+            await self._say_idle(is_idle=True)
+            return 0.0
+        await self._sleep()
+        return 0.0
+
+    async def _wait_for_room(self) -> None:
+        queue = self._queue
+        enough = max(1, int(queue.slots * ROOM_SHARE))
+        if queue.free >= enough:
+            return
+        queue.room_made = anyio.Event()
+        while queue.free == 0:
+            await queue.room_made.wait()
+            queue.room_made = anyio.Event()
+        with anyio.move_on_after(ROOM_WAIT_SECONDS):
+            while queue.free < enough:
+                await queue.room_made.wait()
+                queue.room_made = anyio.Event()
+
+    async def _claim(self, wanted: int, daemon_id: UUID) -> int:
+        await self._recover_unknown()
+        claim_id = leases.new_claim_id()
+        try:
+            rows = await self._claim_ready(wanted, daemon_id, claim_id)
+            if len(rows) < wanted:
+                rows += await self._claim_lanes(wanted - len(rows), daemon_id, claim_id)
+        except UNREACHABLE:
+            self._unknown_claim = claim_id
+            raise
+        return len(rows)
+
+    async def _claim_ready(self, wanted: int, daemon_id: UUID, claim_id: UUID) -> list[Any]:
+        now = time.monotonic()
+        if now >= self._restart_at:
+            self._watermark = BEGINNING
+            self._restart_at = now + RESTART_SECONDS
+        queue = self._queue
+        rows = await leases.claim_ready(self._pool, daemon_id, queue.name, wanted, self._watermark, claim_id)
+        if not rows and self._watermark is not BEGINNING:
+            self._watermark = BEGINNING
+            rows = await leases.claim_ready(self._pool, daemon_id, queue.name, wanted, self._watermark, claim_id)
+        if rows:
+            self._watermark = max((row["rank_at"], row["id"]) for row in rows)
+            self._executor.accept(queue, rows)
+        return rows
+
+    async def _claim_lanes(self, wanted: int, daemon_id: UUID, claim_id: UUID) -> list[Any]:
+        rows = await leases.claim_lanes(
+            self._pool, daemon_id, self._queue.name, wanted, self._turn, self._local_free(), claim_id
+        )
+        if rows:
+            self._executor.accept(self._queue, rows)
+        return rows
+
+    def _local_free(self) -> dict[str, int]:
+        taken = self._executor.taken_of_type
+        return {name: max(most - taken[job_type], 0) for name, job_type, most in self._local_limits()}
+
+    async def _recover_unknown(self) -> None:
+        """A claim whose answer was lost may have committed: what it got is ours to run."""
+        if self._unknown_claim is None:
+            return
+        rows = await leases.find_claim(self._pool, self._unknown_claim)
+        self._unknown_claim = None
+        known = self._executor.runs
+        self._executor.accept(self._queue, [row for row in rows if row["id"] not in known])
+
+    async def _say_idle(self, *, is_idle: bool) -> None:
+        if self.is_idle == is_idle:
+            return
+        self.is_idle = is_idle
+        await self._pool.execute(_SQL.daemon_idle, self.daemon_id, self._queue.name, is_idle)
+
+    async def _sleep(self) -> None:
+        due = await self._pool.fetchval(_SQL.next_due, self._queue.name, self._poll_max_seconds)
+        seconds = self._poll_max_seconds if due is None else min(max(due, 0.01), self._poll_max_seconds)
+        seconds = min(seconds, self._poll_max_seconds) * (1 - 0.1 * random.random())  # noqa: S311 - jitter
+        with anyio.move_on_after(max(seconds, 0.01)):
+            await self._woken.wait()

@@ -1,0 +1,93 @@
+"""Runs one handler under its scope and says what becomes of the job."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import random
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+import anyio
+
+from crmd.clock import boot_seconds
+from crmd.engine.job_context import JobContext
+from crmd.errors import FailJob, UsageError
+from crmd.model import NoPayload
+from crmd.outcome import Ended, Fault, Happened, Raised, Requeued, Returned, Stop, Stopped, Try, decide
+from crmd.stored_text import encode_bounded
+
+if TYPE_CHECKING:
+    from crmd.engine.run import Run
+    from crmd.engine.services import Services
+    from crmd.outcome import Outcome
+
+_LOG = logging.getLogger("crmd.jobs")
+
+current_run: ContextVar[Run | None] = ContextVar("crmd_run", default=None)
+"""The job that the running task works for; log lines read it."""
+
+
+async def handle(run: Run, services: Services) -> Outcome:
+    """Run the handler of `run`, unless it was stopped before it began. Raises only when cancelled from outside."""
+    before = current_run.set(run)
+    try:
+        happened = Stopped(run.stop, run.reason) if run.stop is not None else await _happened(run, services)
+        outcome = _decided(run, happened)
+        _report(outcome, happened)
+    finally:
+        current_run.reset(before)
+    return outcome
+
+
+async def _happened(run: Run, services: Services) -> Happened:
+    job_type = run.job_type
+    run.started = boot_seconds()
+    run.deadline = run.started + job_type.timeout_seconds
+    context = JobContext(run, services)
+    try:
+        with anyio.CancelScope() as scope:
+            run.scope = scope
+            if job_type.payload_type is NoPayload:
+                return Returned(await job_type.handler(context))
+            return Returned(await job_type.handler(context, job_type.decode(run.row["payload"])))
+    except UsageError as error:  # a payload that does not fit never will
+        return Raised(FailJob(str(error)))
+    except Exception as error:  # noqa: BLE001 - whatever a plugin raises becomes the job's outcome
+        return Raised(error)
+    finally:
+        run.scope = None
+    return Stopped(run.stop or Stop.DRAIN, run.reason)
+
+
+def _decided(run: Run, happened: Happened) -> Outcome:
+    if run.stop is Stop.LEASE_LOST:
+        happened = Stopped(Stop.LEASE_LOST)
+    outcome = decide(
+        happened,
+        Try(
+            attempt=run.row["attempt"],
+            max_attempts=run.row["max_attempts"],
+            backoff=run.job_type.backoff,
+            chance=random.random(),  # noqa: S311 - jitter, not a secret
+            timeout_seconds=run.job_type.timeout_seconds,
+        ),
+    )
+    if not isinstance(outcome, Ended) or outcome.result is None:
+        return outcome
+    try:
+        return dataclasses.replace(outcome, result=encode_bounded(outcome.result))
+    except (TypeError, ValueError) as error:
+        return Ended("failed", error=Fault("ResultNotStorable", f"the handler's result has no JSON form: {error}"))
+
+
+def _report(outcome: Outcome, happened: Happened) -> None:
+    """One line for what an operator should know; nothing for a job that went well."""
+    error = happened.error if isinstance(happened, Raised) else None
+    expected = error is None or isinstance(error, FailJob)
+    if isinstance(outcome, Ended) and outcome.status in {"failed", "dead"} and outcome.error is not None:
+        fault = outcome.error
+        _LOG.error("%s: %s: %s", outcome.status, fault.name, fault.message, exc_info=None if expected else error)
+    elif isinstance(outcome, Requeued) and not outcome.is_attempt_given_back and outcome.error is not None:
+        fault = outcome.error
+        _LOG.warning("tries again in %.1f s: %s: %s", outcome.delay_seconds, fault.name, fault.message)

@@ -1,0 +1,147 @@
+"""Keeps a daemon's leases alive, from a thread and over a connection of its own.
+
+Neither a busy pool nor a handler that blocks the event loop makes a live job look dead. The other side of the promise
+is kept here too: once the last renewal that was *sent* is older than the lease less a margin, the daemon stops trusting
+its leases, measured on a clock that goes on while the machine is suspended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from crmd.clock import boot_seconds
+from crmd.engine.forever import pause_seconds
+from crmd.errors import CrmdError
+from crmd.store.pools import UNREACHABLE, connect
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import asyncpg
+
+    from crmd.store.pools import Connection, Pool, Server
+
+_LOG = logging.getLogger("crmd.engine")
+_SQL = load_queries("crmd.store")
+# A daemon stops trusting its leases this share of the lease before the others may take its jobs.
+MARGIN_SHARE = 0.1
+JOIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What a renewal told: the jobs to be cancelled; None: the daemon was declared dead."""
+
+    cancels: Sequence[UUID] | None
+
+
+class Heartbeat:
+    """The renewing thread of one incarnation of a daemon.
+
+    Args:
+        server: Where to connect.
+        daemon_id: Of this incarnation.
+        lease_seconds: How long a renewal holds.
+        on_beat: Called in the event loop's thread after each renewal.
+    """
+
+    def __init__(self, server: Server, daemon_id: UUID, lease_seconds: float, on_beat: Callable[[Beat], None]) -> None:
+        self._server = server
+        self._daemon_id = daemon_id
+        self._lease_seconds = lease_seconds
+        self._on_beat = on_beat
+        self._trusted_until = boot_seconds() + lease_seconds * (1 - MARGIN_SHARE)
+        self._main_loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._now_please: asyncio.Event | None = None
+        self._is_stopping = False
+        self._thread = threading.Thread(target=self._run, name="crmd heartbeat", daemon=True)
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether the leases of this incarnation can still be relied on."""
+        return boot_seconds() < self._trusted_until
+
+    def start(self) -> None:
+        """Begin to renew."""
+        self._thread.start()
+
+    def beat_soon(self) -> None:
+        """Renew at once, for what the answer carries. Callable from any thread."""
+        if self._loop is not None and self._now_please is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._now_please.set)
+
+    async def stop(self) -> None:
+        """End the thread; waits a little for it, without holding up the loop."""
+        self._is_stopping = True
+        self.beat_soon()
+        await asyncio.to_thread(self._thread.join, JOIN_SECONDS)
+
+    def _run(self) -> None:
+        asyncio.run(self._beats())
+
+    async def _beats(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._now_please = asyncio.Event()
+        connection: asyncpg.Connection[asyncpg.Record] | None = None
+        failures = 0
+        while not self._is_stopping:
+            try:
+                if connection is None or connection.is_closed():
+                    connection = await connect(self._server, "crmd heartbeat")
+                await self._beat_once(connection)
+                failures = 0
+                pause = self._lease_seconds / 3
+            except (*UNREACHABLE, CrmdError) as error:
+                failures += 1
+                _LOG.warning("the heartbeat did not reach the database (%s)", type(error).__name__)
+                if connection is not None:
+                    connection.terminate()
+                connection = None
+                pause = min(pause_seconds(failures, 0.5), self._lease_seconds / 10)
+            await self._pause(pause)
+        if connection is not None:
+            connection.terminate()
+
+    async def _beat_once(self, connection: Connection) -> None:
+        sent_at = boot_seconds()
+        row = await connection.fetchrow(
+            _SQL.daemon_beat, self._daemon_id, self._lease_seconds, timeout=self._lease_seconds / 3
+        )
+        if row is None:
+            self._is_stopping = True
+            self._trusted_until = 0.0
+            self._tell(Beat(None))
+            return
+        self._trusted_until = sent_at + self._lease_seconds * (1 - MARGIN_SHARE)
+        if row["cancels"]:
+            self._tell(Beat(row["cancels"]))
+
+    def _tell(self, beat: Beat) -> None:
+        if not self._main_loop.is_closed():
+            self._main_loop.call_soon_threadsafe(self._on_beat, beat)
+
+    async def _pause(self, seconds: float) -> None:
+        assert self._now_please is not None  # noqa: S101 - made by the only caller's caller
+        try:
+            await asyncio.wait_for(self._now_please.wait(), seconds)
+        except TimeoutError:
+            return
+        self._now_please.clear()
+
+
+async def register(pool: Pool, version: str, queues: Sequence[str], lease_seconds: float) -> UUID:
+    """Announce a new incarnation of this daemon; answers its random id."""
+    daemon_id = uuid4()
+    await pool.execute(
+        _SQL.daemon_register, daemon_id, socket.gethostname(), os.getpid(), version, list(queues), lease_seconds
+    )
+    return daemon_id

@@ -1,0 +1,71 @@
+"""Recovers the jobs of dead daemons. Any daemon does it, behind no limit; the lease's row says who was meant.
+
+Age is never evidence of death: only a daemon whose own row has run out is declared dead, and only then are its jobs
+taken. A job that took its daemon down three times is dead as poison.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+
+from crmd.backoff import Backoff
+from crmd.store import leases
+from crmd.store.leases import EndedRow, Token
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from crmd.store.pools import Connection, Pool
+
+_LOG = logging.getLogger("crmd.engine")
+_SQL = load_queries("crmd.store")
+CRASHES_MAX = 3
+PAGE = 500
+_BACKOFF = Backoff(first_seconds=1.0, factor=4.0, cap_seconds=60.0)
+_CRASHED = msgspec.json.encode({"class": "Crashed", "message": "its daemon died or stopped answering while it ran"})
+_POISON = msgspec.json.encode(
+    {"class": "Poison", "message": f"its daemon died {CRASHES_MAX} times while it ran; it is not tried again"}
+)
+_CANCELLED = msgspec.json.encode({"class": "Cancelled", "message": "cancelled while its daemon was dead"})
+
+
+async def reap_once(pool: Pool) -> int:
+    """Bury daemons that ran out of time and recover every job of the dead; answers how many jobs."""
+    async with pool.acquire() as connection:
+        for row in await connection.fetch(_SQL.daemon_bury):
+            _LOG.warning("daemon %s stopped answering; its jobs are recovered", row["id"])
+        reaped = 0
+        after = UUID(int=0)
+        while page := await connection.fetch(_SQL.reap_find, after, PAGE):
+            after = page[-1]["id"]
+            reaped += await _reap(connection, page)
+        return reaped
+
+
+async def _reap(connection: Connection, page: Sequence[Any]) -> int:
+    poison = [row for row in page if row["crash_count"] >= CRASHES_MAX]
+    cancelled = [row for row in page if row["crash_count"] < CRASHES_MAX and row["is_cancel_requested"]]
+    again = [row for row in page if row["crash_count"] < CRASHES_MAX and not row["is_cancel_requested"]]
+    ended = [EndedRow(_token(row), "poison", error=_POISON) for row in poison]
+    ended += [EndedRow(_token(row), "cancelled", error=_CANCELLED) for row in cancelled]
+    async with connection.transaction():
+        moved = await leases.settle_ended(connection, ended) if ended else set()
+        if again:
+            tokens = [_token(row) for row in again]
+            chance = random.random()  # noqa: S311 - jitter, not a secret
+            delays = [_BACKOFF.delay_seconds(row["crash_count"], chance) for row in again]
+            moved |= await leases.return_reaped(connection, tokens, delays, _CRASHED)
+    for row in poison:
+        if row["id"] in moved:
+            _LOG.error("job %s (%s) is dead as poison: its daemon died %d times", row["id"], row["type"], CRASHES_MAX)
+    return len(moved)
+
+
+def _token(row: Any) -> Token:  # noqa: ANN401 - a row of reap_find.sql
+    return Token(row["id"], row["fence"], row["claim_id"])

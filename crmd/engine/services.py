@@ -1,0 +1,36 @@
+"""What every job of a daemon shares: pools, plugins, connections, limits. Made once, by the composition root."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from crmd.connections.opening import Connections
+    from crmd.http.client import GuardedClient
+    from crmd.http.limiter import Limiter, Rate
+    from crmd.job_type import JobType
+    from crmd.store.pools import Pools
+
+
+@dataclass(slots=True)
+class Services:
+    """Shared by all jobs of a daemon.
+
+    Attributes:
+        job_types: By name and alias; replaced as a whole on a reload.
+        settings: Of each plugin, by its name.
+        rates: Of limits that `ctx.limit` may name.
+        is_role_changed: Statements of plugins run as `crmd_app`, since the connected role is above policies.
+    """
+
+    pools: Pools
+    job_types: Mapping[str, JobType]
+    settings: Mapping[str, Any]
+    connections: Connections
+    http: GuardedClient
+    limiter: Limiter
+    rates: Mapping[str, Rate] = field(default_factory=dict)
+    is_role_changed: bool = False

@@ -1,0 +1,143 @@
+"""Writes what became of jobs: takes whatever is finished at that moment, in one transaction over its own connection.
+
+It batches itself under load and adds no delay when idle. A batch that a bad row makes fail is halved until the bad row
+stands alone; that one ends as failed, the others commit.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, TypeAlias
+
+import anyio
+import asyncpg
+
+from crmd.engine.fault_record import record
+from crmd.outcome import Ended, Fault, Forgotten, Outcome, Requeued
+from crmd.store import leases
+from crmd.store.leases import EndedRow, RequeuedRow
+from crmd.store.pools import UNREACHABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from crmd.engine.run import Run
+    from crmd.store.pools import Connection, Pool
+
+    Settled: TypeAlias = tuple[Run, Outcome]
+
+_LOG = logging.getLogger("crmd.engine")
+BATCH_MAX = 1000
+
+
+class Settler:
+    """Holds what is finished and not yet written.
+
+    Args:
+        pool: The control pool.
+        on_settled: Told after each commit, with what was written.
+    """
+
+    def __init__(self, pool: Pool, on_settled: Callable[[list[Settled]], None]) -> None:
+        self._pool = pool
+        self._on_settled = on_settled
+        self._finished: list[Settled] = []
+        self._in_flight = 0
+        self._arrived = anyio.Event()
+
+    def add(self, run: Run, outcome: Outcome) -> None:
+        """Take the outcome of a job; it is written by the next turn of the loop."""
+        self._finished.append((run, outcome))
+        if len(self._finished) == 1:
+            self._arrived.set()
+
+    @property
+    def backlog(self) -> int:
+        """Outcomes that are not committed yet."""
+        return len(self._finished) + self._in_flight
+
+    def forget(self) -> None:
+        """Drop everything: the leases are lost, and others decide about those jobs now."""
+        self._finished.clear()
+
+    async def settle_once(self) -> float:
+        """Wait until something is finished, and write it all. What an outage keeps from being written stays here."""
+        if not self._finished:
+            self._arrived = anyio.Event()
+            await self._arrived.wait()
+        batch = self._finished[:BATCH_MAX]
+        del self._finished[:BATCH_MAX]
+        self._in_flight = len(batch)
+        try:
+            async with self._pool.acquire() as connection:
+                await self._write(connection, batch)
+        except BaseException:
+            self._finished[:0] = batch
+            raise
+        finally:
+            self._in_flight = 0
+        self._on_settled(batch)
+        return 0.0
+
+    async def _write(self, connection: Connection, batch: list[Settled]) -> None:
+        ended, requeued, parents = _rows(batch)
+        try:
+            async with connection.transaction():
+                await _write_items(connection, batch)
+                moved: set[UUID] = set()
+                if ended:
+                    moved |= await leases.settle_ended(connection, ended)
+                if requeued:
+                    moved |= await leases.settle_requeued(connection, requeued)
+                for parent in parents:
+                    moved |= {parent.token.id} if await leases.settle_parent(connection, parent) else set()
+        except UNREACHABLE:
+            raise
+        except asyncpg.PostgresError as error:
+            await self._halve(connection, batch, error)
+            return
+        lost = len(ended) + len(requeued) + len(parents) - len(moved)
+        if lost:
+            _LOG.warning("%d jobs had lost their lease when they ended; their outcome was not written", lost)
+
+    async def _halve(self, connection: Connection, batch: list[Settled], error: asyncpg.PostgresError) -> None:
+        if len(batch) > 1:
+            middle = len(batch) // 2
+            await self._write(connection, batch[:middle])
+            await self._write(connection, batch[middle:])
+            return
+        [(run, outcome)] = batch
+        _LOG.error("the outcome of job %s cannot be stored (SQLSTATE %s)", run.token.id, error.sqlstate)
+        if isinstance(outcome, Ended) and outcome.error and outcome.error.name == "Unstorable":
+            raise error
+        fault = Fault("Unstorable", f"the outcome could not be stored (SQLSTATE {error.sqlstate})")
+        run.progress = None  # it may be what cannot be stored
+        await self._write(connection, [(run, Ended("failed", error=fault))])
+
+
+async def _write_items(connection: Connection, batch: list[Settled]) -> None:
+    """What became of items that no progress write has taken yet; behind the settle the lease would be gone."""
+    for run, outcome in batch:
+        if run.progress is not None and run.progress.items and not isinstance(outcome, Forgotten):
+            await leases.write_items(connection, run.token, run.progress.items)
+
+
+def _rows(batch: list[Settled]) -> tuple[list[EndedRow], list[RequeuedRow], list[EndedRow]]:
+    ended: list[EndedRow] = []
+    requeued: list[RequeuedRow] = []
+    parents: list[EndedRow] = []
+    for run, outcome in batch:
+        progress = None if run.progress is None else run.progress.as_json()
+        match outcome:
+            case Ended(status, result, fault):
+                assert result is None or isinstance(result, bytes)  # noqa: S101 - encoded by the executor
+                row = EndedRow(run.token, status, result, record(fault, run), progress)
+                is_parent = run.has_children and status == "completed"
+                (parents if is_parent else ended).append(row)
+            case Requeued(delay, is_attempt_given_back, snoozes, fault):
+                error = record(fault, run)
+                requeued.append(RequeuedRow(run.token, delay, is_attempt_given_back, snoozes, error, progress))
+            case Forgotten():
+                pass
+    return ended, requeued, parents

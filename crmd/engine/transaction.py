@@ -1,0 +1,105 @@
+"""A job's transaction: it locks the lease by token first, so it commits for the holder of the lease or not at all.
+
+The plugin's statements run as the role `crmd_app` under row-level security for the job's workspace. The engine's own
+(checkpoint, cursor, enqueue) run in the same transaction with the engine's rights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from crmd.engine.starter import Starter
+from crmd.errors import LeaseLost
+from crmd.store import connections, leases
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from uuid import UUID
+
+    from crmd.engine.run import Run
+    from crmd.job_type import JobType
+    from crmd.store.pools import Connection, Pool
+
+_SQL = load_queries("crmd.store")
+
+
+class JobTransaction:
+    """Implements `crmd.Transaction`. What starts jobs and emits is a `Starter`'s."""
+
+    def __init__(
+        self, connection: Connection, run: Run, job_types: Mapping[str, JobType], *, is_role_changed: bool
+    ) -> None:
+        self._connection = connection
+        self._run = run
+        self._is_role_changed = is_role_changed
+        starter = Starter(run, job_types, self._as_engine)
+        self.enqueue = starter.enqueue
+        self.enqueue_many = starter.enqueue_many
+        self.emit = starter.emit
+        self.emit_many = starter.emit_many
+        self.executemany = connection.executemany
+
+    async def fetch(self, query: str, *args: object) -> list[Any]:
+        """All rows."""
+        return await self._connection.fetch(query, *args)
+
+    async def fetchrow(self, query: str, *args: object) -> Any:  # noqa: ANN401 - a row, or None
+        """The first row, or None."""
+        return await self._connection.fetchrow(query, *args)
+
+    async def fetchval(self, query: str, *args: object) -> Any:  # noqa: ANN401 - whatever the column holds
+        """The first column of the first row, or None."""
+        return await self._connection.fetchval(query, *args)
+
+    async def execute(self, query: str, *args: object) -> str:
+        """The command tag."""
+        return await self._connection.execute(query, *args)
+
+    async def checkpoint(self, value: object) -> None:
+        """Keep `value`, if this transaction commits."""
+        async with self._as_engine() as connection:
+            await leases.write_checkpoint(connection, self._run.token, msgspec.to_builtins(value, str_keys=True))
+
+    async def set_cursor(self, connection_id: UUID, name: str, value: object, *, expected: object) -> bool:
+        """Move a connection's cursor if it still holds `expected`; whether it did."""
+        token = self._run.token
+        async with self._as_engine() as connection:
+            return await connections.set_cursor(
+                connection, connection_id, name, value, expected=expected, job_id=token.id, fence=token.fence
+            )
+
+    async def mark_synced(self, connection_id: UUID) -> None:
+        """Note that the connection is fresh as of now."""
+        async with self._as_engine() as connection:
+            await connections.mark_synced(connection, connection_id)
+
+    @contextlib.asynccontextmanager
+    async def _as_engine(self) -> AsyncIterator[Connection]:
+        if not self._is_role_changed:
+            yield self._connection
+            return
+        await self._connection.execute(_SQL.role_engine)
+        yield self._connection
+        await self._connection.execute(_SQL.role_app)
+
+
+@contextlib.asynccontextmanager
+async def job_transaction(
+    pool: Pool, run: Run, job_types: Mapping[str, JobType], workspace_id: UUID | None, *, is_role_changed: bool
+) -> AsyncIterator[JobTransaction]:
+    """A transaction of the job that `run` is.
+
+    Raises:
+        LeaseLost: Another claim holds the job by now; nothing was written.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        if not await leases.is_held(connection, run.token):
+            raise LeaseLost(f"the lease of job {run.token.id} is lost")
+        await connection.fetch(_SQL.workspace_set, "" if workspace_id is None else str(workspace_id))
+        if is_role_changed:
+            await connection.execute(_SQL.role_app)
+        yield JobTransaction(connection, run, job_types, is_role_changed=is_role_changed)

@@ -1,0 +1,34 @@
+-- How the engine stands, as one document. Ages are in seconds.
+-- No parameters. Reads the tables of waiting and running jobs whole, and the newest partitions of the archive.
+SELECT jsonb_build_object(
+    'queues', coalesce((SELECT jsonb_agg(to_jsonb(q)) FROM (
+        SELECT queue, count(*) FILTER (WHERE held IS NULL AND run_at <= c.now) AS due,
+            count(*) FILTER (WHERE held IS NULL AND run_at > c.now) AS scheduled,
+            count(*) FILTER (WHERE held IS NOT NULL) AS held,
+            coalesce(extract(epoch FROM c.now - min(run_at) FILTER (WHERE held IS NULL AND run_at <= c.now)), 0)::bigint
+                AS oldest_due_seconds
+        FROM crmd.job GROUP BY queue ORDER BY queue) q), '[]'),
+    'running', (SELECT count(*) FROM crmd.lease),
+    'orphaned', (SELECT count(*) FROM crmd.lease l
+        WHERE NOT EXISTS (SELECT FROM crmd.daemon d WHERE d.id = l.daemon_id AND NOT d.is_dead)),
+    'oldest_running_seconds', (SELECT coalesce(extract(epoch FROM c.now - min(claimed_at)), 0)::bigint FROM crmd.lease),
+    'daemons', coalesce((SELECT jsonb_agg(to_jsonb(d)) FROM (
+        SELECT id, host, pid, version, started_at, extract(epoch FROM c.now - beat_at)::bigint AS beat_seconds,
+            lease_until > c.now AND NOT is_dead AS is_alive
+        FROM crmd.daemon ORDER BY started_at) d), '[]'),
+    'dead_last_day', coalesce((SELECT jsonb_agg(to_jsonb(a)) FROM (
+        SELECT type, status, count(*) AS jobs, max(errors -> -1 ->> 'message') AS example
+        FROM crmd.archive WHERE status IN ('dead', 'failed') AND finished_at > c.now - interval '1 day'
+        GROUP BY type, status ORDER BY jobs DESC, type) a), '[]'),
+    'unknown_types', coalesce((SELECT jsonb_agg(DISTINCT j.type) FROM crmd.job j
+        WHERE NOT EXISTS (SELECT FROM crmd.job_type t WHERE t.name = j.type)), '[]'),
+    'schedules_late', (SELECT count(*) FROM crmd.schedule
+        WHERE NOT is_paused AND error IS NULL AND next_due_at < c.now - interval '5 minutes'),
+    'schedules_broken', coalesce((SELECT jsonb_agg(jsonb_build_object('id', id, 'error', error))
+        FROM crmd.schedule WHERE error IS NOT NULL), '[]'),
+    'gates_closed', (SELECT count(*) FROM crmd.gate WHERE closed_until > c.now),
+    'connections', coalesce((SELECT jsonb_agg(to_jsonb(n)) FROM (
+        SELECT id, workspace_id, provider, account, state, last_error,
+            extract(epoch FROM c.now - last_synced_at)::bigint AS synced_seconds
+        FROM crmd.connections ORDER BY id) n), '[]'))
+FROM (SELECT crmd.clock() AS now) c

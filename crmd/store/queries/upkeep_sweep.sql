@@ -1,0 +1,30 @@
+-- Forgets what belongs to jobs that retention has dropped, a bounded number of rows; answers how many.
+-- Ids sort by time, so everything of jobs older than retention lies before one bound; unfinished jobs are spared.
+-- $1 int: days  $2 int: rows at most of each kind
+-- Index: item_pkey, family_pkey; crmd.unique_key and crmd.bucket are read whole.
+WITH bound AS (
+    SELECT (lpad(to_hex((extract(epoch FROM (SELECT crmd.clock()) - make_interval(days => $1)) * 1000)::bigint), 12, '0')
+        || '70008000000000000000')::uuid AS id
+), items AS (
+    DELETE FROM crmd.item WHERE (job_id, item) IN (
+        SELECT i.job_id, i.item FROM crmd.item i, bound b
+        WHERE i.job_id < b.id AND NOT EXISTS (SELECT FROM crmd.job j WHERE j.id = i.job_id)
+          AND NOT EXISTS (SELECT FROM crmd.lease l WHERE l.id = i.job_id) LIMIT $2)
+    RETURNING 1
+), families AS (
+    DELETE FROM crmd.family WHERE parent_id IN (
+        SELECT f.parent_id FROM crmd.family f, bound b
+        WHERE f.parent_id < b.id AND NOT EXISTS (SELECT FROM crmd.job j WHERE j.id = f.parent_id)
+          AND NOT EXISTS (SELECT FROM crmd.lease l WHERE l.id = f.parent_id) LIMIT $2)
+    RETURNING 1
+), keys AS (
+    DELETE FROM crmd.unique_key WHERE key IN (
+        SELECT u.key FROM crmd.unique_key u WHERE u.expires_at < (SELECT crmd.clock()) LIMIT $2)
+    RETURNING 1
+), buckets AS (
+    DELETE FROM crmd.bucket WHERE name IN (
+        SELECT k.name FROM crmd.bucket k WHERE k.tat < (SELECT crmd.clock()) - interval '1 day' LIMIT $2)
+    RETURNING 1
+)
+SELECT greatest((SELECT count(*) FROM items), (SELECT count(*) FROM families), (SELECT count(*) FROM keys),
+    (SELECT count(*) FROM buckets))::integer
