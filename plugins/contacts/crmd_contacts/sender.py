@@ -1,0 +1,83 @@
+"""The sender of a mail as a yardstick: does a name in the signature belong to the person in From?"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from crmd_contacts.address import local_of
+from crmd_contacts.domain import company_domain, domain_of
+from crmd_contacts.fold import folded_letters, spellings
+from crmd_contacts.person_name import PersonName, is_east_asian, parse_name
+
+_WORDS = re.compile(r"[^\W\d_]{2,40}")
+_NAME_LENGTH_MAX = 60
+_WORDS_MAX = 3
+_GIVEN_LENGTH_MIN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who a mail claims to come from: the address and, when the header names a person, the name."""
+
+    address: str
+    name: PersonName | None = None
+
+    @property
+    def domain(self) -> str:
+        """The mail domain, in lower case."""
+        return domain_of(self.address)
+
+    @property
+    def company_domain(self) -> str:
+        """The company's registrable domain; empty for personal mail."""
+        return company_domain(self.address)
+
+    def is_full_name(self, text: str) -> bool:
+        """Whether the text is the sender's own full name and nothing else."""
+        if self.name is None or not self.name.is_complete or len(text) > _NAME_LENGTH_MAX:
+            return False
+        parsed = parse_name(text)
+        return parsed is not None and name_words(parsed.full) == name_words(self.name.full)
+
+    def agrees_with(self, text: str) -> bool:
+        """Whether the text names the sender: it shares a name with the header or with the address."""
+        if len(text) > _NAME_LENGTH_MAX:
+            return False
+        parsed = parse_name(text)
+        if parsed is None:
+            return False
+        if self.name is not None:
+            return share_a_name(parsed.full, self.name.full)
+        return self.address_names(parsed)
+
+    def address_names(self, name: PersonName) -> bool:
+        """Whether the part before the @ is made of the name."""
+        local = folded_letters(local_of(self.address))
+        return any(word in local for forms in name_words(name.full) for word in forms if len(word) >= _GIVEN_LENGTH_MIN)
+
+    def could_be(self, text: str) -> bool:
+        """Whether a name right after the sign-off can be the sender's: nothing speaks against it."""
+        parsed = parse_name(text) if len(text) <= _NAME_LENGTH_MAX else None
+        if parsed is None or len(parsed.full.split()) > _WORDS_MAX:
+            return False
+        return not self.contradicts(parsed)
+
+    def contradicts(self, name: PersonName) -> bool:
+        """Whether a complete name is somebody else's."""
+        if self.name is None or not (self.name.is_complete and name.is_complete):
+            return False
+        return not share_a_name(name.full, self.name.full)
+
+
+def name_words(text: str) -> frozenset[frozenset[str]]:
+    """The words of a name, each as the set of its spellings, so that word order and accents don't matter."""
+    if is_east_asian(text):
+        return frozenset((frozenset((text.replace(" ", ""),)),))
+    return frozenset(spellings(word) for word in _WORDS.findall(text))
+
+
+def share_a_name(left: str, right: str) -> bool:
+    """Whether two names have a word of two letters or more in common."""
+    others = name_words(right)
+    return any(not forms.isdisjoint(other) for forms in name_words(left) for other in others)
