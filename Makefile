@@ -71,8 +71,8 @@ lock: $(VENV)/.developing ## Pin the newest versions that fit, with their hashes
 lock-check: $(VENV)/.developing ## Check that the lock files answer what the projects ask for
 	@.ci/lock $(BIN)/uv --check
 
-bench: $(VENV)/.developing ## Measure throughput and latency on this machine
-	@$(BIN)/python -m tests.bench
+bench: $(VENV)/.developing ## Measure on this machine: each script in tests/bench prints its figures
+	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 seal: ## Enter new migrations as released: from then on they never change
 	@.ci/seal
