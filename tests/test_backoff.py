@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crmd.backoff import Backoff, parse_retry_after
@@ -19,6 +19,7 @@ def test_delays_double_up_to_the_cap() -> None:
     assert [backoff.delay_seconds(attempt, 0.0) for attempt in range(1, 8)] == [5, 10, 20, 40, 60, 60, 60]
 
 
+@settings(deadline=None)
 @given(
     attempt=st.integers(-5, 10**9),
     chance=st.floats(0, 1, exclude_max=True),
@@ -100,6 +101,7 @@ def test_retry_after_is_read_or_ignored(value: str | None, seconds: float | None
     assert parse_retry_after(value, NOW) == seconds
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80) | st.text(alphabet="satSATnov0123456789:,+- GMT", max_size=64).map("Sat, ".__add__))
 def test_no_header_text_raises(text: str) -> None:
     """Whatever a server sends, the answer is None or a wait inside the bounds."""
@@ -107,6 +109,7 @@ def test_no_header_text_raises(text: str) -> None:
     assert seconds is None or 1 <= seconds <= 21600
 
 
+@settings(deadline=None)
 @given(st.integers(1, 21600))
 def test_dates_that_python_writes_come_back(seconds: int) -> None:
     """An HTTP date a number of seconds ahead is read as that number."""
