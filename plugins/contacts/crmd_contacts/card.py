@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from crmd_contacts.company_name import (
     has_legal_form,
     is_company_shaped,
+    is_institution,
+    is_organisation,
     is_place_or_slogan,
     matches_domain,
     tidy_company,
@@ -33,6 +35,7 @@ _LABELS = re.compile(
     r"durchwahl|office|büro|d|o|p|home|whatsapp|linkedin|xing|github|zentrale|switchboard|skype|ext|dw|url|c)"
     r"(?:\s*\.?\s*[:.)]\s*|\s*$)|[:/|,;\s]+)+"
 )
+_CUT_KINDS = frozenset(("name", "title", "company", "organisation", "other", "place"))
 _ON_BEHALF = re.compile(r"(?i)^(?:i\.\s?[av]\.|ppa\.?|p\.\s?p\.|im auftrag|in vertretung)\s+")
 
 
@@ -95,7 +98,7 @@ def _read_line(reading: _Reading, line: str, sender: Sender, regions: tuple[str,
 
 def _read_piece(reading: _Reading, piece: str, sender: Sender, *, is_top: bool) -> None:
     kind = _kind(piece, sender, is_top=is_top)
-    split = _SOFT.search(piece) if kind in {"title", "other", "place"} else None
+    split = _SOFT.search(piece) if kind in _CUT_KINDS else None
     if split is None:
         reading.pieces.append((kind, piece))
         return
@@ -111,8 +114,10 @@ def _read_piece(reading: _Reading, piece: str, sender: Sender, *, is_top: bool) 
 def _is_worth_cutting(left: str, right: str, sender: Sender, *, is_top: bool) -> bool:
     kinds = (_kind(left, sender, is_top=is_top), _kind(right, sender, is_top=False))
     if kinds[0] == "name":
-        return not is_suffix(right.partition(",")[0])
-    return "company" in kinds and (kinds[0] != "other" or kinds[1] != "title")
+        return not (is_suffix(right.partition(",")[0]) or sender.agrees_with(right))
+    if has_legal_form(left) and not has_legal_form(right):
+        return True
+    return "title" in kinds and not {"company", "organisation"}.isdisjoint(kinds)
 
 
 def _kind(piece: str, sender: Sender, *, is_top: bool) -> str:
@@ -129,6 +134,8 @@ def _kind(piece: str, sender: Sender, *, is_top: bool) -> str:
         return "title"
     if is_department(piece):
         return "department"
+    if is_organisation(piece):
+        return "organisation"
     return "place" if is_place_or_slogan(piece) else "other"
 
 
@@ -140,10 +147,7 @@ def _before_legal(piece: str) -> str:
 
 def _is_name(piece: str, sender: Sender) -> bool:
     bare = _ON_BEHALF.sub("", piece)
-    parsed = parse_name(bare) if not is_job_title(bare) else None
-    if parsed is None or not sender.agrees_with(bare):
-        return False
-    return parsed.is_complete or sender.name is None or not matches_domain(bare, sender.company_domain)
+    return not is_job_title(bare) and sender.agrees_with(bare)
 
 
 def _name(reading: _Reading, signature: Signature, sender: Sender) -> tuple[PersonName | None, bool]:
@@ -173,7 +177,7 @@ def _title(reading: _Reading) -> str:
         return " ".join(stated.split())
     kinds = [kind for kind, _ in reading.pieces]
     for index in range(1, len(kinds) - 1):
-        is_between = kinds[index - 1] in {"name", "nickname"} and kinds[index + 1] == "company"
+        is_between = kinds[index - 1] in {"name", "nickname"} and kinds[index + 1] in {"company", "organisation"}
         if is_between and kinds[index] in {"other", "department"} and is_title_shaped(reading.pieces[index][1]):
             return " ".join(reading.pieces[index][1].split())
     return ""
@@ -183,8 +187,10 @@ def _company(reading: _Reading, sender: Sender) -> str:
     """The name that fits the domain; else the first with a legal form; else the line right below the title."""
     named = reading.all("company")
     fitting = [piece for piece in named if sender.company_domain and matches_domain(piece, sender.company_domain)]
-    if fitting or named:
-        return tidy_company((fitting or named)[0])
+    organisations = sorted(reading.all("organisation"), key=lambda piece: not is_institution(piece))
+    chosen = next(iter((*fitting, *named, *organisations)), "")
+    if chosen:
+        return tidy_company(chosen)
     pieces = [(kind, piece) for kind, piece in reading.pieces if kind != "department"]
     kinds = [kind for kind, _ in pieces]
     for index in range(1, len(kinds)):

@@ -14,6 +14,7 @@ _LENGTH_MAX = 80
 _WORDS_MAX = 8
 _LETTERS_MIN = 4
 _ACRONYM_MIN = 2
+_INSIDE_MIN = 6
 _NOT_OWN = re.compile(
     r"^(?:ein unternehmen|eine marke|a (?:member|company|division|brand|subsidiary) |an? .{0,20}company$|"
     r"part of |member of |"
@@ -49,15 +50,31 @@ def matches_domain(piece: str, domain: str) -> bool:
     written = {folded_letters(bare), folded_letters(transliterate(bare)), folded_letters(piece)}
     core = [word for word in _WORD.findall(fold(bare)) if word not in words("company_fillers")]
     written |= {"".join(core), folded_letters(" ".join(core))}
-    if label in written or any(_begins(label, letters) for letters in written):
+    if label in written or any(_holds(label, letters) for letters in written):
         return True
-    return len(label) >= _ACRONYM_MIN and len(core) >= _ACRONYM_MIN and label == "".join(word[0] for word in core)
+    return bool(core) and _spelled_by(domain_label(domain).split("-"), core)
 
 
-def _begins(label: str, letters: str) -> bool:
+def _holds(label: str, letters: str) -> bool:
     if len(letters) >= _LETTERS_MIN and label.startswith(letters):
         return True
-    return len(label) >= _LETTERS_MIN and letters.startswith(label)
+    return (len(label) >= _LETTERS_MIN and letters.startswith(label)) or (
+        len(label) >= _INSIDE_MIN and label in letters
+    )
+
+
+def _spelled_by(parts: list[str], core: list[str]) -> bool:
+    """Whether each part of the domain is the beginning of a word or the initials of some words: `ist-braunfels`."""
+    initials = "".join(word[0] for word in core)
+    if parts == [initials] and len(core) >= _ACRONYM_MIN:
+        return True
+    if len(parts) < _ACRONYM_MIN:
+        return False
+    return all(
+        any(word.startswith(part) for word in core if len(part) > _ACRONYM_MIN)
+        or (len(part) >= _ACRONYM_MIN and part in initials)
+        for part in parts
+    )
 
 
 def without_legal_form(name: str) -> str:
@@ -80,6 +97,20 @@ def company_key(name: str) -> str:
 def tidy_company(piece: str) -> str:
     """The name as it is kept: one space between words, no decoration around it."""
     return " ".join(piece.strip(" *_,;|\u2013\u2014-\"'“”„").split())
+
+
+def is_organisation(piece: str) -> bool:
+    """Whether a word of the piece shows that it names an organisation: `Kanzlei Voss`, `State University`."""
+    return is_company_shaped(piece) and not is_place_or_slogan(piece) and _has_word(piece, "organisation_heads")
+
+
+def is_institution(piece: str) -> bool:
+    """Whether the piece names an organisation that has institutes and clinics inside."""
+    return _has_word(piece, "institution_words")
+
+
+def _has_word(piece: str, listed: str) -> bool:
+    return any(word in words(listed) for word in _WORD.findall(fold(piece)))
 
 
 def is_place_or_slogan(piece: str) -> bool:

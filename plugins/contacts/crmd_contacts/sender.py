@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from crmd_contacts.address import local_of
 from crmd_contacts.domain import company_domain, domain_of
-from crmd_contacts.fold import folded_letters, spellings
+from crmd_contacts.fold import fold, folded_letters, spellings
 from crmd_contacts.person_name import PersonName, is_east_asian, parse_name
 
 _WORDS = re.compile(r"[^\W\d_]{2,40}")
@@ -48,7 +48,7 @@ class Sender:
         if parsed is None:
             return False
         if self.name is not None:
-            return share_a_name(parsed.full, self.name.full)
+            return names_same_person(parsed, self.name)
         return self.address_names(parsed)
 
     def address_names(self, name: PersonName) -> bool:
@@ -68,6 +68,20 @@ class Sender:
         if self.name is None or not (self.name.is_complete and name.is_complete):
             return False
         return not share_a_name(name.full, self.name.full)
+
+
+def names_same_person(left: PersonName, right: PersonName) -> bool:
+    """Whether two names can be one person's: one has all words of the other, or the family and the given's initial agree.
+
+    `Halloran Translations` is not Bridget Halloran, though they share a word.
+    """
+    words = name_words(left.full), name_words(right.full)
+    smaller, larger = sorted(words, key=len)
+    if smaller and all(any(not word.isdisjoint(other) for other in larger) for word in smaller):
+        return True
+    families = name_words(left.family), name_words(right.family)
+    is_family_shared = any(not word.isdisjoint(other) for word in families[0] for other in families[1])
+    return is_family_shared and fold(left.given)[:1] == fold(right.given)[:1]
 
 
 def name_words(text: str) -> frozenset[frozenset[str]]:
