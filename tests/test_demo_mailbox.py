@@ -13,7 +13,7 @@ from functools import cache
 import phonenumbers
 import pytest
 
-from crmd.testing.demo_mailbox import DemoMessage, Person, answer_key, messages
+from crmd.testing.demo_mailbox import DemoMessage, Person, answer_key, deliver, messages
 from crmd.testing.sandbox.mailbox import Mailbox
 from crmd.testing.sandbox.payload import body_bytes
 
@@ -159,8 +159,7 @@ def test_only_reserved_domains_are_used() -> None:
 def test_threads_hold_together_in_the_sandbox() -> None:
     """In a Gmail mailbox the messages form threads: more than 150, and no long one falls apart."""
     box = Mailbox(answer_key().owner.address)
-    for message in messages():
-        box.add(message.raw, message.labels, internal_date=message.internal_date)
+    assert deliver(box) == 400
     sizes = Counter(stored.thread_id for stored in box.messages.values())
     assert len(box.messages) == 400
     assert 150 < len(sizes) < 320

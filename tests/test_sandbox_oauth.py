@@ -223,3 +223,19 @@ async def test_the_log_keeps_no_secrets() -> None:
         await agree(sandbox, state="very-secret-state")
         assert "very-secret-state" not in repr(sandbox.log.requests)
         assert sandbox.log.paths() == ["GET /o/oauth2/v2/auth"]
+
+
+async def test_the_device_page_agrees() -> None:
+    """Opening the verification page with the user code agrees, so that a person or a script can end the flow."""
+    async with GmailSandbox.running() as sandbox, aiohttp.ClientSession() as http:
+        sandbox.add_account("jana@nordwerk.example")
+        asked = {"client_id": CLIENT["client_id"], "scope": READONLY}
+        async with http.post(sandbox.device_url, data=asked) as response:
+            device = await response.json()
+        statuses = []
+        for code in ("WRONG", device["user_code"]):
+            async with http.get(device["verification_url"], params={"user_code": code}) as response:
+                statuses.append(response.status)
+        assert statuses == [404, 200]
+        grant = "urn:ietf:params:oauth:grant-type:device_code"
+        assert (await token(sandbox, grant_type=grant, device_code=device["device_code"]))[0] == 200

@@ -4,7 +4,7 @@ README.md beside this file tells where it comes from and what it holds on purpos
 """
 
 from crmd.testing.demo_mailbox.answers import AnswerKey, Bounce, NotPerson, Owner, Person, Switchboard, answer_key
-from crmd.testing.demo_mailbox.mail import DemoMessage, messages
+from crmd.testing.demo_mailbox.mail import DemoMessage, deliver, messages
 
 __all__ = [
     "AnswerKey",
@@ -15,5 +15,6 @@ __all__ = [
     "Person",
     "Switchboard",
     "answer_key",
+    "deliver",
     "messages",
 ]

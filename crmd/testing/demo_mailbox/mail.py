@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from crmd.testing.sandbox.mailbox import Mailbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +37,11 @@ def messages() -> list[DemoMessage]:
         DemoMessage(entry.file, folder.joinpath("mail", entry.file).read_bytes(), entry.labels, entry.internal_date)
         for entry in entries
     ]
+
+
+def deliver(mailbox: Mailbox) -> int:
+    """Put all messages into a mailbox of the sandbox, oldest first, and give their number."""
+    found = messages()
+    for message in found:
+        mailbox.add(message.raw, message.labels, internal_date=message.internal_date)
+    return len(found)

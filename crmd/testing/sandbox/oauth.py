@@ -57,6 +57,8 @@ class OAuthEndpoints:
                 return self._posted(call, self._device)
             case "/revoke":
                 return self._posted(call, self._revoke)
+            case "/device":
+                return self._agree_on_device(call)
             case _:
                 return None
 
@@ -135,6 +137,16 @@ class OAuthEndpoints:
             "interval": self.grants.rules.device_interval_seconds,
         }
         return json_reply(answer)
+
+    def _agree_on_device(self, call: Call) -> Reply:
+        """Agree, or refuse, for the user who opens the verification page with `?user_code=`."""
+        subject = call.value("login_hint") or next(iter(self._subjects()), "")
+        is_agreed = not self.is_consent_denied and subject in self._subjects()
+        try:
+            self.grants.decide_device(call.value("user_code"), subject if is_agreed else None)
+        except KeyError:
+            return Reply(404, b"That code is unknown.", "text/plain; charset=utf-8")
+        return Reply(200, b"Agreed." if is_agreed else b"Refused.", "text/plain; charset=utf-8")
 
     def _revoke(self, call: Call, form: dict[str, str]) -> Reply:
         if not self.grants.revoke(self._need(call, form, "token")):
