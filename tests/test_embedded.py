@@ -4,10 +4,13 @@ import contextlib
 import json
 import os
 import pwd
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+from ctypes.util import find_library
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +31,7 @@ from crmd.embedded.supervisor import RESTART_MAX_SECONDS, restart_delay_seconds
 from crmd.errors import ConfigError, CrmdError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 REPOSITORY = Path(__file__).parent.parent
@@ -43,6 +46,75 @@ async def main():
         await anyio.to_thread.run_sync(sys.stdin.read)
 anyio.run(main)
 """
+
+
+UNDER_THE_FILTER = """
+import ctypes, os, sys
+from pathlib import Path
+allowed = sys.argv[2].split()
+libc, seccomp = ctypes.CDLL(None, use_errno=True), ctypes.CDLL("libseccomp.so.2", use_errno=True)
+seccomp.seccomp_init.restype = ctypes.c_void_p
+context = ctypes.c_void_p(seccomp.seccomp_init(0x00050000 | 1))
+for name in allowed:
+    number = seccomp.seccomp_syscall_resolve_name(name.encode())
+    if number >= 0:
+        assert seccomp.seccomp_rule_add(context, 0x7FFF0000, number, 0) == 0, name
+import anyio, asyncpg
+from crmd.embedded import THROWAWAY, running_embedded
+assert libc.prctl(38, 1, 0, 0, 0) == 0
+libc.prctl(65, 1, 0, 0, 0)
+assert seccomp.seccomp_load(context) == 0
+os.umask(0o077)
+try:
+    os.setpriority(os.PRIO_PROCESS, 0, 1)
+    raise SystemExit("the filter is not in force")
+except PermissionError:
+    pass
+async def main():
+    async with running_embedded(Path(sys.argv[1]), settings=THROWAWAY) as server:
+        connection = await asyncpg.connect(server.dsn.reveal())
+        print(await connection.fetchval("SELECT count(*) FROM generate_series(1, 100000)"))
+        await connection.close()
+anyio.run(main)
+"""
+
+
+def syscall_groups() -> dict[str, set[str]]:
+    """What systemd means by `@system-service` and the like, groups inside groups included."""
+    listing = subprocess.run(["systemd-analyze", "syscall-filter"], check=True, capture_output=True, text=True).stdout  # noqa: S607 - wherever it is
+    members: dict[str, set[str]] = {}
+    for block in re.split(r"\n(?=@)", listing):
+        name, *rest = [line.strip() for line in block.splitlines() if line.strip() and "# " not in line]
+        members[name] = set(rest)
+
+    def flat(name: str) -> set[str]:
+        return {call for one in members[name] for call in (flat(one) if one.startswith("@") else {one})}
+
+    return {name: flat(name) for name in members}
+
+
+def allowed_calls() -> set[str]:
+    """The system calls that the unit leaves."""
+    groups, calls = syscall_groups(), set[str]()
+    unit = (REPOSITORY / "systemd" / "crmd.service").read_text()
+    for value in re.findall(r"^SystemCallFilter=(.*)$", unit, flags=re.MULTILINE):
+        named = {call for name in value.removeprefix("~").split() for call in groups[name]}
+        calls = calls - named if value.startswith("~") else calls | named
+    return calls
+
+
+def as_nobody() -> tuple[list[str], dict[str, str]]:
+    """A command prefix and environment that run our Python as the user nobody, or skip where there is none."""
+    nobody = pwd.getpwnam("nobody")
+    switch = ["setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", "--"]
+    paths = os.pathsep.join([str(REPOSITORY), str(Path(asyncpg.__file__).parents[1])])
+    environ = {"PATH": "/usr/bin:/bin", "PYTHONPATH": paths}
+    again = "import os, sys, asyncpg; os.execv(sys.executable, [sys.executable, '-c', ''])"
+    for python in (sys.executable, shutil.which(f"python3.{sys.version_info.minor}", path="/usr/local/bin:/usr/bin")):
+        tried = [*switch, python or "false", "-c", again]
+        if subprocess.run(tried, check=False, capture_output=True, env=environ).returncode == 0:  # noqa: S603 - ours
+            return [*switch, str(python)], environ
+    pytest.skip("no Python of this version that the user nobody can run")
 
 
 @pytest.fixture
@@ -81,15 +153,17 @@ async def until(claim: Callable[[], Awaitable[bool]]) -> None:
 
 
 @contextlib.contextmanager
-def child(state_dir: Path, *prefix: str) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
+def child(
+    state_dir: Path, python: Sequence[str] = (sys.executable,), environ: Mapping[str, str] | None = None
+) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
     """Another process that runs a server there: itself, the server's process id and its dsn."""
     process = subprocess.Popen(  # noqa: S603 - our own interpreter and program text
-        [*prefix, sys.executable, "-c", CHILD, str(state_dir)],
+        [*python, "-c", CHILD, str(state_dir)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)},
+        env=environ or {"PATH": os.environ["PATH"], "PYTHONPATH": str(REPOSITORY)},
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -192,9 +266,10 @@ async def test_a_server_without_its_daemon_is_ended_first(state_dir: Path) -> No
     """A server whose daemon died without a signal to it is stopped cleanly by the next daemon."""
     async with running_embedded(state_dir, settings=THROWAWAY) as server:
         folders, account, binaries = server.folders, server.account, server.binaries
+    command = [binaries.program("postgres"), "-D", str(folders.data), "-c", "listen_addresses="]
+    switch = ["setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups", "--"]
     orphan = subprocess.Popen(  # noqa: ASYNC220, S603 - a server of our own that nobody supervises
-        [arg for arg in account.command(binaries.program("postgres"), "-D", str(folders.data)) if "pdeath" not in arg]
-        + ["-c", "listen_addresses=", "-c", f"unix_socket_directories={server.socket_dir}"],
+        [*([] if account.is_ours else switch), *command, "-c", f"unix_socket_directories={server.socket_dir}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -314,10 +389,7 @@ async def test_an_ordinary_user_runs_it_too() -> None:
     with tempfile.TemporaryDirectory(prefix="crmd-test-") as name:
         os.chown(name, nobody.pw_uid, nobody.pw_gid)
         state_dir = Path(name) / "state"
-        switch = ("setpriv", f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups", "--")
-        if subprocess.run([*switch, sys.executable, "-c", ""], check=False).returncode:  # noqa: ASYNC221, S603 - ours
-            pytest.skip("this Python lies where the user nobody cannot run it")
-        with child(state_dir, *switch) as (process, pid, _):
+        with child(state_dir, *as_nobody()) as (process, pid, _):
             assert owner_of(pid) == nobody.pw_uid
             assert state_dir.stat().st_mode & 0o777 == 0o700
             process.kill()
@@ -329,6 +401,20 @@ async def test_an_ordinary_user_runs_it_too() -> None:
             await until(gone)
         async with running_embedded(state_dir, settings=THROWAWAY) as server:
             assert server.account.uid == nobody.pw_uid
+
+
+@ROOT_ONLY
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze is not installed")
+@pytest.mark.skipif(find_library("seccomp") is None, reason="libseccomp is not installed")
+def test_it_runs_under_the_units_filter() -> None:
+    """The unit's system-call filter, NoNewPrivileges and MemoryDenyWriteExecute leave the embedded server alone."""
+    python, environ = as_nobody()
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory(prefix="crmd-test-") as name:
+        os.chown(name, nobody.pw_uid, nobody.pw_gid)
+        command = [*python, "-c", UNDER_THE_FILTER, name, " ".join(sorted(allowed_calls()))]
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environ)  # noqa: S603 - ours
+    assert (done.returncode, done.stdout) == (0, "100000\n"), done.stderr[-2000:]
 
 
 @ROOT_ONLY
@@ -410,6 +496,19 @@ def test_the_log_is_bounded_and_keeps_its_end(tmp_path: Path) -> None:
 def test_restarts_slow_down_but_go_on(failures: int) -> None:
     """Each failure in a row waits at least as long as the one before, never beyond the cap."""
     assert 0 < restart_delay_seconds(failures) <= restart_delay_seconds(failures + 1) <= RESTART_MAX_SECONDS
+
+
+@pytest.mark.parametrize("kind", ["daemon is gone", "no such program"])
+def test_the_launcher_runs_nothing_for_a_dead_daemon(kind: str) -> None:
+    """A daemon that died before the server was tied to it leaves no server behind."""
+    us = Account(os.geteuid(), os.getegid(), "us", is_ours=True)
+    command = us.command("/bin/echo" if kind == "daemon is gone" else "/nonexistent", "ran")
+    if kind == "daemon is gone":
+        command[-3] = str(2**22)
+    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - ours
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert ("the daemon ended meanwhile" if kind == "daemon is gone" else "No such file") in done.stderr
 
 
 def test_the_wheels_own_code_is_never_imported() -> None:

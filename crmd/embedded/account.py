@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
+import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from crmd.errors import CrmdError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CANDIDATES = ("crmd", "postgres", "nobody")
 
@@ -37,14 +34,8 @@ class Account:
 
         The kernel sends that signal, so a kill -9 of the daemon ends the server too.
         """
-        setpriv = shutil.which("setpriv")
-        if setpriv is None:
-            raise CrmdError(
-                "The embedded PostgreSQL needs the program setpriv, which is not installed.",
-                hint="Install util-linux, or set database.dsn to a PostgreSQL server of your own.",
-            )
-        switch = [] if self.is_ours else [f"--reuid={self.uid}", f"--regid={self.gid}", "--clear-groups"]
-        return [setpriv, *switch, "--pdeathsig=INT", "--", *arguments]
+        tie = [str(self.uid), str(self.gid), str(os.getpid())]
+        return [sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.py")), *tie, *arguments]
 
 
 def server_account(data_owner: int | None) -> Account:

@@ -86,7 +86,8 @@ async def make_cluster(folders: Folders, account: Account, binaries: Binaries, w
     word_file.unlink(missing_ok=True)
     _write_private(word_file, word)
     try:
-        os.chown(word_file, account.uid, account.gid)  # in a folder of ours, where nobody else can swap the file
+        if not account.is_ours:
+            os.chown(word_file, account.uid, account.gid)  # in a folder of ours, where nobody else can swap the file
         command = [
             *(binaries.program("initdb"), f"--pgdata={partial}", f"--username={USER}", f"--pwfile={word_file}"),
             *("--auth-local=scram-sha-256", "--auth-host=scram-sha-256", "--encoding=UTF8", "--no-instructions"),
