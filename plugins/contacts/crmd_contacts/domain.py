@@ -53,6 +53,11 @@ def is_personal(domain: str) -> bool:
     return registrable in disposable_email_domains.blocklist
 
 
+def has_listed_suffix(domain: str) -> bool:
+    """Whether the domain ends in a suffix that exists, so that a bare `word.word` in a text is meant as a domain."""
+    return _suffixes().privatesuffix(domain.lower(), accept_unknown=False) is not None
+
+
 def is_disposable(domain: str) -> bool:
     """Whether addresses there are thrown away after use."""
     return registrable_domain(domain) in disposable_email_domains.blocklist

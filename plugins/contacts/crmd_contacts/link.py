@@ -6,8 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from crmd_contacts.domain import domain_label, is_personal, registrable_domain
-from crmd_contacts.fold import fold
+from crmd_contacts.domain import domain_label, has_listed_suffix, is_personal, registrable_domain
 
 _LINE_LENGTH_MAX = 300
 _URL_LENGTH_MAX = 200
@@ -24,6 +23,7 @@ _KINDS = {
     "cal": "calendar",
 }
 _OWN_KINDS = frozenset(("linkedin", "xing", "github", "gitlab", "x", "mastodon", "bluesky", "website"))
+_FILE_ENDINGS = (".pdf", ".doc", ".docx", ".xls", ".xlsx", ".zip", ".ing", ".md", ".mov")
 _MACHINE_LABELS = frozenset(
     ("aka", "bit", "goo", "t", "lnkd", "safelinks", "urldefense", "mailtrack", "hubspot", "google")
 )
@@ -47,7 +47,10 @@ def links_in(line: str) -> list[Link]:
     text = _EMAIL.sub(" ", line[:_LINE_LENGTH_MAX])
     found: list[Link] = []
     for pattern in (_URL, _PROFILE, _BARE):
-        found += [link for match in pattern.finditer(text) if (link := _link(match.group())) and link not in found]
+        written = [match.group() for match in pattern.finditer(text)]
+        if pattern is _BARE:
+            written = [bare for bare in written if _is_host(bare.partition("/")[0].lower())]
+        found += [link for each in written if (link := _link(each)) and link not in found]
         text = pattern.sub(" ", text)
     return found[:5]
 
@@ -67,7 +70,7 @@ def _link(text: str) -> Link | None:
         host = (parts.hostname or "").lower()
     except ValueError:
         return None
-    if not registrable_domain(host) or not host.isascii() or not _is_known_suffix(host):
+    if not registrable_domain(host) or not host.isascii():
         return None
     kind = _KINDS.get(domain_label(host), "website")
     if kind not in _OWN_KINDS or domain_label(host) in _MACHINE_LABELS or (kind == "website" and is_personal(host)):
@@ -77,20 +80,5 @@ def _link(text: str) -> Link | None:
     return Link(f"{parts.scheme.lower()}://{host}{parts.path.rstrip('/')}"[:_URL_LENGTH_MAX], kind)
 
 
-def _is_known_suffix(host: str) -> bool:
-    """Bare words with a dot are no hosts unless their ending is one: `e.V`, `Dipl.Ing`, `report.pdf`."""
-    last = fold(host.rpartition(".")[2])
-    return len(last) > 1 and last not in {
-        "pdf",
-        "doc",
-        "docx",
-        "xls",
-        "xlsx",
-        "png",
-        "jpg",
-        "gif",
-        "txt",
-        "htm",
-        "html",
-        "ing",
-    }
+def _is_host(bare: str) -> bool:
+    return has_listed_suffix(bare) and not bare.endswith(_FILE_ENDINGS)

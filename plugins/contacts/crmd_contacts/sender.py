@@ -71,7 +71,7 @@ class Sender:
 
 
 def names_same_person(left: PersonName, right: PersonName) -> bool:
-    """Whether two names can be one person's: one has all words of the other, or the family and the given's initial agree.
+    """Whether two names can be one person's: one has all words of the other, or family and given initial agree.
 
     `Halloran Translations` is not Bridget Halloran, though they share a word.
     """
