@@ -19,7 +19,7 @@ from crmd.store.pools import UNREACHABLE
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -53,7 +53,7 @@ class Claimer:
         queue: Queue,
         *,
         poll_max_seconds: float,
-        local_limits: Callable[[], list[tuple[str, str, int]]],
+        local_limits: Callable[[], Sequence[tuple[str, str, int]]],
     ) -> None:
         self._pool = pool
         self._executor = executor
@@ -89,7 +89,7 @@ class Claimer:
         wanted = self._queue.free
         found = await self._claim(wanted, self.daemon_id)
         if found:
-                if found >= wanted:
+            if found >= wanted:
                 await self._say_idle(is_idle=False)
             return 0.0
         if not self.is_idle:
@@ -137,6 +137,7 @@ class Claimer:
         if rows:
             self._watermark = max((row["rank_at"], row["id"]) for row in rows)
             self._executor.accept(queue, rows)
+            await self._free_started(rows)
         return rows
 
     async def _claim_lanes(self, wanted: int, daemon_id: UUID, claim_id: UUID) -> list[Any]:
@@ -145,7 +146,14 @@ class Claimer:
         )
         if rows:
             self._executor.accept(self._queue, rows)
+            await self._free_started(rows)
         return rows
+
+    async def _free_started(self, rows: list[Any]) -> None:
+        """Keys of scope `waiting` are free again once their jobs have started."""
+        unique = [row for row in rows if row["unique_key"] is not None]
+        if unique:
+            await leases.free_started(self._pool, [row["id"] for row in unique], [row["unique_key"] for row in unique])
 
     def _local_free(self) -> dict[str, int]:
         taken = self._executor.taken_of_type

@@ -98,6 +98,16 @@ class Executor:
         for run in list(self.runs.values()):
             run.halt(why)
 
+    def stop_unstarted(self) -> None:
+        """Send back what is claimed and has not begun."""
+        for queue in self.queues.values():
+            for run in queue.buffer:
+                run.halt(Stop.DRAIN)
+
+    def add_queue(self, name: str, slots: int) -> None:
+        """Make room for a queue that was configured while the daemon runs."""
+        self.queues[name] = Queue(name, slots)
+
     def cancel(self, job_ids: Iterable[UUID]) -> None:
         """Cancel jobs as somebody asked to."""
         for job_id in job_ids:

@@ -45,7 +45,8 @@ CREATE FUNCTION crmd.enqueue_many(
     unique_keys text[] DEFAULT NULL,
     parent_id uuid DEFAULT NULL,
     max_attempts integer DEFAULT NULL,
-    meta jsonb DEFAULT NULL
+    meta jsonb DEFAULT NULL,
+    unique_scope text DEFAULT NULL
 ) RETURNS TABLE (place integer, id uuid, is_new boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
 #variable_conflict use_column
@@ -106,7 +107,7 @@ BEGIN
             SELECT w.* FROM unnest(v_ids, v_keys, enqueue_many.payloads) WITH ORDINALITY AS w(id, key, payload, place)
         ), won AS (
             INSERT INTO crmd.unique_key AS u (key, job_id, scope, expires_at)
-            SELECT DISTINCT ON (w.key) w.key, w.id, coalesce(t.unique_scope, 'unfinished'),
+            SELECT DISTINCT ON (w.key) w.key, w.id, coalesce(enqueue_many.unique_scope, t.unique_scope, 'unfinished'),
                    CASE WHEN t.unique_scope = 'for' THEN v_now + make_interval(secs => t.unique_seconds)
                         ELSE 'infinity' END
             FROM wanted w ORDER BY w.key, w.place
@@ -333,6 +334,35 @@ CREATE FUNCTION crmd.append_error(errors jsonb, error jsonb) RETURNS jsonb LANGU
     SELECT CASE WHEN jsonb_array_length(coalesce(errors, '[]')) >= 20 THEN errors - 0 ELSE coalesce(errors, '[]') END
         || jsonb_build_array(jsonb_build_object('at', crmd.clock()) || error)
 $$;
+
+-- Fires one slot of a schedule: the row in crmd.tick and the job, or neither. However many daemons call it, one job is
+-- made. Answers whether this call made it. A slot whose predecessor's job is unfinished is booked as skipped, unless
+-- the schedule allows overlap.
+CREATE FUNCTION crmd.fire(p_schedule text, p_due_at timestamptz, p_run_at timestamptz) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
+DECLARE
+    s crmd.schedule;
+    v_job record;
+    v_is_unique boolean;
+BEGIN
+    INSERT INTO crmd.tick (schedule_id, due_at, fired_at) VALUES (p_schedule, p_due_at, crmd.clock())
+    ON CONFLICT DO NOTHING;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    SELECT * INTO STRICT s FROM crmd.schedule WHERE id = p_schedule;
+    SELECT t.unique_scope IS NOT NULL INTO v_is_unique FROM crmd.job_type t WHERE t.name = s.job_type;
+    SELECT e.id, e.is_new INTO v_job FROM crmd.enqueue_many(
+        s.job_type, ARRAY[s.payload], s.workspace_id, s.user_id, p_run_at,
+        unique_keys => CASE WHEN s.overlap <> 'allow' AND NOT v_is_unique THEN ARRAY['schedule/' || s.id] END,
+        unique_scope => CASE WHEN v_is_unique THEN NULL WHEN s.overlap = 'queue_one' THEN 'waiting'
+                             ELSE 'unfinished' END,
+        meta => jsonb_build_object('scheduleId', s.id, 'dueAt', p_due_at, 'timezone', s.timezone)) e;
+    UPDATE crmd.tick t SET job_id = CASE WHEN v_job.is_new THEN v_job.id END,
+        reason = CASE WHEN NOT v_job.is_new THEN 'the job of an earlier tick is unfinished' END
+    WHERE t.schedule_id = p_schedule AND t.due_at = p_due_at;
+    RETURN v_job.is_new;
+END $$;
 
 -- Makes the partitions of the coming days. A day whose rows sit in the default partition already is left there.
 CREATE FUNCTION crmd.make_partitions(table_name text, days_ahead integer DEFAULT 3) RETURNS integer

@@ -20,4 +20,5 @@ SELECT t.id, $4, $5, n.clock, t.run_at, t.rank_at, t.created_at, t.fence + 1, t.
     t.parent_id, t.unique_key, coalesce(t.started_at, n.clock), t.checkpoint, t.progress, t.errors, t.meta
 FROM taken t, (SELECT crmd.clock() AS clock) n
 RETURNING id, type, fence, attempt, payload, rank_at, max_attempts, crash_count, priority, queue, workspace_id, user_id,
-    parent_id, lane, run_at, created_at, checkpoint, meta, claim_id, snooze_count
+    parent_id, lane, run_at, created_at, checkpoint, meta, claim_id, snooze_count,
+    unique_key

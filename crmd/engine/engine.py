@@ -1,0 +1,280 @@
+"""The engine of one process: its loops, its incarnations, and how it drains."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from crmd.clock import boot_seconds
+from crmd.engine.audit import audit_once, release_all
+from crmd.engine.claimer import Claimer
+from crmd.engine.executor import Executor
+from crmd.engine.forever import forever
+from crmd.engine.heartbeat import Beat, Heartbeat, register
+from crmd.engine.listener import Listener
+from crmd.engine.progress_writer import write_progress_once
+from crmd.engine.reaper import reap_once
+from crmd.engine.scheduler import schedule_once
+from crmd.engine.settler import Settled, Settler
+from crmd.engine.upkeep import Keep, upkeep_once
+from crmd.outcome import Stop
+from crmd.store.pools import UNREACHABLE
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+    from uuid import UUID
+
+    from anyio.abc import TaskGroup
+
+    from crmd.engine.services import Services
+
+_LOG = logging.getLogger("crmd.engine")
+_SQL = load_queries("crmd.store")
+WATCH_SECONDS = 0.2
+REAP_SECONDS = 1.0
+AUDIT_SECONDS = 60.0
+# How long cancelled handlers may take to clean up, and how long outcomes may take to be written at the end.
+CLEAN_UP_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineOptions:
+    """How one engine behaves.
+
+    Attributes:
+        slots: Running jobs per queue.
+        local_limits: Of job types inside this daemon: name of the limit, job type, most.
+        is_alone: Run only what is handed over, as `crmd run-once` does: no claims, no schedules, no reaping.
+    """
+
+    version: str
+    slots: Mapping[str, int]
+    lease_seconds: float = 30.0
+    drain_seconds: float = 20.0
+    poll_max_seconds: float = 5.0
+    keep: Keep = field(default_factory=Keep)
+    local_limits: tuple[tuple[str, str, int], ...] = ()
+    is_alone: bool = False
+
+
+class Engine:
+    """Claims, runs and settles until it is told to stop.
+
+    Args:
+        services: What jobs share.
+        options: How it behaves; `reconfigure` replaces them.
+        on_outage: Told one sentence when the database is lost, and "" when it is back.
+        on_settled: Told what was written, after each commit.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        options: EngineOptions,
+        *,
+        on_outage: Callable[[str], None] = lambda _: None,
+        on_settled: Callable[[list[Settled]], None] = lambda _: None,
+    ) -> None:
+        self.services = services
+        self.options = options
+        self.daemon_id: UUID | None = None
+        self.settled_count = 0
+        self.turned_at = boot_seconds()
+        self._on_outage = on_outage
+        self._on_settled = on_settled
+        self._pool = services.pools.control
+        self.settler = Settler(self._pool, self._settled)
+        self.executor: Executor
+        self._claimers: dict[str, Claimer] = {}
+        self._heartbeat: Heartbeat | None = None
+        self._loops: TaskGroup
+        self._is_stopping = False
+
+    async def run(self, stop: anyio.Event, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Work until `stop` is set, then drain.
+
+        Args:
+            stop: Set by a signal, or by a test.
+            on_ready: Called once the first incarnation is registered and claims.
+        """
+        async with anyio.create_task_group() as jobs:
+            self.executor = Executor(self.services, self.settler, jobs, self.options.slots)
+            async with anyio.create_task_group() as loops:
+                self._loops = loops
+                self._start_loops(loops)
+                await self._until_begun()
+                on_ready()
+                await stop.wait()
+                await self._drain()
+                loops.cancel_scope.cancel()
+            jobs.cancel_scope.cancel()
+        await self._leave()
+
+    async def _until_begun(self) -> None:
+        while self._heartbeat is None:  # noqa: ASYNC110 - begun by the incarnation's loop, which outlives outages
+            await anyio.sleep(0.005)
+
+    def wake(self, word: str = "*") -> None:
+        """Look for work at once. `word` is a queue, `*` for all, or `!cancel` for cancel requests."""
+        if word == "!cancel":
+            if self._heartbeat is not None:
+                self._heartbeat.beat_soon()
+            return
+        for name, claimer in self._claimers.items():
+            if word in {"*", name}:
+                claimer.wake()
+
+    def reconfigure(self, services: Services, options: EngineOptions) -> None:
+        """Take new settings while jobs run. Running jobs keep what they started with."""
+        self.services.job_types = services.job_types
+        self.services.settings = services.settings
+        self.services.rates = services.rates
+        self.options = options
+        for name, slots in options.slots.items():
+            if name in self.executor.queues:
+                self.executor.queues[name].slots = slots
+            else:
+                self.executor.add_queue(name, slots)
+                self._start_claimer(name)
+        self.wake()
+
+    def _start_loops(self, loops: TaskGroup) -> None:
+        self._forever("settling", self.settler.settle_once)
+        self._forever("watching", self._watch_once)
+        self._forever("incarnation", self._incarnate_once)
+        self._forever("progress", self._progress_once)
+        if self.options.is_alone:
+            return
+        for name in self.options.slots:
+            self._start_claimer(name)
+        listener = Listener(self.services.pools.server, self.wake)
+        loops.start_soon(self._listening, listener)
+        self._forever("reaping", self._reap_once)
+        self._forever("scheduling", self._schedule_once)
+        self._forever("auditing", self._audit_once)
+        self._forever("upkeep", self._upkeep_once)
+
+    def _forever(self, name: str, step: Callable[[], Awaitable[float]]) -> None:
+        self._loops.start_soon(forever, name, step, self._on_outage)
+
+    def _start_claimer(self, name: str) -> None:
+        claimer = Claimer(
+            self._pool,
+            self.executor,
+            self.executor.queues[name],
+            poll_max_seconds=self.options.poll_max_seconds,
+            local_limits=lambda: self.options.local_limits,
+        )
+        claimer.begin(None if self._is_stopping else self.daemon_id)
+        self._claimers[name] = claimer
+        self._forever(f"claiming {name}", claimer.claim_once)
+
+    async def _listening(self, listener: Listener) -> None:
+        try:
+            await forever("listening", listener.listen_once, self._on_outage)
+        finally:
+            listener.close()
+
+    async def _begin(self) -> None:
+        """A new incarnation: a new random id, a new heartbeat, and only then claims."""
+        options = self.options
+        self.daemon_id = await register(self._pool, options.version, list(options.slots), options.lease_seconds)
+        self._heartbeat = Heartbeat(self.services.pools.server, self.daemon_id, options.lease_seconds, self._beaten)
+        self._heartbeat.start()
+        if not self._is_stopping:
+            for claimer in self._claimers.values():
+                claimer.begin(self.daemon_id)
+
+    def _beaten(self, beat: Beat) -> None:
+        if beat.cancels is not None:
+            self.executor.cancel(beat.cancels)
+
+    async def _watch_once(self) -> float:
+        self.turned_at = boot_seconds()
+        self.executor.stop_overdue()
+        return WATCH_SECONDS
+
+    async def _incarnate_once(self) -> float:
+        """Keep an incarnation alive: the next one begins when this one can't be trusted any more."""
+        if self._heartbeat is not None and not self._heartbeat.is_trusted:
+            await self._fence(self._heartbeat)
+        if self._heartbeat is None and not self._is_stopping:
+            if self.daemon_id is not None and not self.executor.runs:
+                await release_all(self._pool, self.daemon_id)
+            await self._begin()
+        return WATCH_SECONDS
+
+    async def _fence(self, heartbeat: Heartbeat) -> None:
+        """The leases of this incarnation can't be relied on any more: stop its jobs and write nothing for them.
+
+        What the jobs write meanwhile is refused by their tokens if somebody else has them; if nobody has, their leases
+        are given back in order, so that an outage of the database is not counted as a crash of the jobs.
+        """
+        _LOG.warning("the leases of this daemon have run out; its %d jobs are stopped", len(self.executor.runs))
+        for claimer in self._claimers.values():
+            claimer.begin(None)
+        self.executor.stop_all(Stop.LEASE_LOST)
+        self.settler.forget()
+        self._heartbeat = None
+        await heartbeat.stop()
+        with anyio.move_on_after(CLEAN_UP_SECONDS):
+            await self._until_idle()
+
+    async def _until_idle(self) -> None:
+        while self.executor.runs:  # noqa: ASYNC110 - handlers end on their own; nothing signals the last one
+            await anyio.sleep(0.02)
+
+    async def _drain(self) -> None:
+        """Stop claiming, give back what has not begun, let the rest finish for a while, then give it back too."""
+        self._is_stopping = True
+        for claimer in self._claimers.values():
+            claimer.begin(None)
+        self.executor.stop_unstarted()
+        with anyio.move_on_after(self.options.drain_seconds):
+            await self._until_idle()
+        self.executor.stop_all(Stop.DRAIN)
+        with anyio.move_on_after(CLEAN_UP_SECONDS):
+            await self._until_idle()
+        if self.executor.runs:
+            _LOG.error("%d jobs do not let themselves be cancelled and are abandoned", len(self.executor.runs))
+        with anyio.move_on_after(CLEAN_UP_SECONDS):
+            while self.settler.backlog:  # noqa: ASYNC110 - the settler's loop is waited for, with a bound
+                await anyio.sleep(0.02)
+
+    async def _leave(self) -> None:
+        if self._heartbeat is not None:
+            await self._heartbeat.stop()
+        with anyio.move_on_after(CLEAN_UP_SECONDS):
+            try:
+                await self._pool.execute(_SQL.daemon_leave, self.daemon_id)
+            except UNREACHABLE:
+                _LOG.warning("the database could not be told that this daemon has ended; its row will run out")
+
+    async def _progress_once(self) -> float:
+        return await write_progress_once(self._pool, self.executor)
+
+    async def _reap_once(self) -> float:
+        await reap_once(self._pool)
+        return REAP_SECONDS
+
+    async def _schedule_once(self) -> float:
+        return await schedule_once(self._pool)
+
+    async def _audit_once(self) -> float:
+        if self.daemon_id is not None and self._heartbeat is not None:
+            await audit_once(self._pool, self.daemon_id, self.executor, self.settler)
+        return AUDIT_SECONDS
+
+    async def _upkeep_once(self) -> float:
+        return await upkeep_once(self._pool, self.options.keep)
+
+    def _settled(self, batch: list[Settled]) -> None:
+        self.settled_count += len(batch)
+        for run, _ in batch:
+            if run.row["lane"] is not None and run.queue in self._claimers:
+                self._claimers[run.queue].wake()  # what it held is free for the next of its lane
+        self._on_settled(batch)

@@ -1,0 +1,2 @@
+-- The database's clock. No parameters.
+SELECT crmd.clock()
