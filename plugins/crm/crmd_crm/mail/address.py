@@ -14,13 +14,13 @@ _ADDRESS_CHARS_MAX = 320
 _COMMENT_DEPTH_MAX = 20
 _SPECIALS = ',;:<("'
 _PLAIN = re.compile(r'[^,;:<("]+')
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)("|$)')
+_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)("?)')
 _ANGLE = re.compile(r"<([^<>]*)(>|$|(?=<))")
 _COMMENT = re.compile(r"\((?:[^()\\]|\\.)*\)")
 _AROUND_AT = re.compile(r"(?<=\S)[ \t]{0,9}@[ \t]{0,9}(?=\S)")
 _BEFORE_DOT = re.compile(r"(@[^\s@,;<>]{1,255})[ \t]{1,9}\.[ \t]{0,9}(?=\w)")
 _ADDRESS = re.compile(
-    r'(?:[^\s@<>()",:;\\\[\]]{1,200}|"[^"@]{1,100}")@(?:[^\s@<>()",:;\\\[\]]{1,255}|\[[0-9A-Fa-f:.IPv]{2,60}\])'
+    r'(?:(?<![^\s@<>()",:;\\\[\]])[^\s@<>()",:;\\\[\]]{1,200}|"[^"@]{1,100}")@(?:[^\s@<>()",:;\\\[\]]{1,255}|\[[0-9A-Fa-f:.IPv]{2,60}\])'
 )
 
 
@@ -43,6 +43,7 @@ class _Mailbox:
 
 def read_addresses(line: str, addresses_max: int) -> tuple[Address, ...]:
     """Everybody in one unfolded header line, in order; empty list members and undisclosed groups give nobody."""
+    line = _without_open_quote(line)
     found: list[Address] = []
     box = _Mailbox([], [])
     at = 0
@@ -52,6 +53,14 @@ def read_addresses(line: str, addresses_max: int) -> tuple[Address, ...]:
             box, at = _Mailbox([], []), -at
     _close(box, found)
     return tuple(found[:addresses_max])
+
+
+def _without_open_quote(line: str) -> str:
+    """The line with a quotation mark that never closes, and all behind it, made blank: it must not swallow the rest."""
+    for quoted in _QUOTED.finditer(line):
+        if not quoted[2]:
+            return line[: quoted.start()] + line[quoted.start() :].replace('"', " ")
+    return line
 
 
 def _step(line: str, at: int, box: _Mailbox, found: list[Address]) -> int:

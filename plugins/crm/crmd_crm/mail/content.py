@@ -13,20 +13,16 @@ _FILENAME_CHARS_MAX = 255
 _MARK = re.compile(r"<[^<>\n]{0,100}>")
 _META_CHARSET = re.compile(rb"<meta[^<>]{0,200}charset\s{0,3}=\s{0,3}[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 # Machine parts of a report: they are the message's meaning, not something somebody attached.
-_REPORT_PARTS = frozenset(
-    [
-        "message/delivery-status",
-        "message/global-delivery-status",
-        "message/feedback-report",
-        "message/disposition-notification",
-        "message/external-body",
-        "text/rfc822-headers",
-        "text/rfc822-header",
-        "message/global-headers",
-    ]
+_REPORT_PARTS_NAMES = (
+    "message/delivery-status message/global-delivery-status message/feedback-report"
+    " message/disposition-notification message/external-body text/rfc822-headers text/rfc822-header"
+    " message/global-headers"
 )
-_TEXT_TYPES = frozenset(["text/plain", "text/html", "text/enriched", "text/richtext"])
-_SHADOWS = frozenset(["text/x-amp-html", "text/watch-html", "text/x-watch-html"])
+_REPORT_PARTS = frozenset(_REPORT_PARTS_NAMES.split())
+_TEXT_TYPES_NAMES = "text/plain text/html text/enriched text/richtext"
+_TEXT_TYPES = frozenset(_TEXT_TYPES_NAMES.split())
+_SHADOWS_NAMES = "text/x-amp-html text/watch-html text/x-watch-html"
+_SHADOWS = frozenset(_SHADOWS_NAMES.split())
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """HTML to the text a reader sees: blocks become lines, quotes get `> `, what is hidden is left out.
 
-lexbor builds the tree, which is safe on broken markup but quadratic in nesting depth; so depth is estimated first, and
-what nests absurdly is only stripped of its tags.
+lexbor builds the tree, which is safe on broken markup but not linear in every shape of it; so what no mail looks like
+is only stripped of its tags.
 """
 
 import html
@@ -10,94 +10,21 @@ from dataclasses import dataclass, field
 
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-_DEPTH_MAX = 1_000
+from crmd_crm.mail.absurd import is_absurd
+
 _QUOTE_DEPTH_MAX = 20
 _SPACE = re.compile(r"[ \t\r\n\f\v\xa0\u200b\ufeff]+")
-_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,15})")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _HIDDEN = re.compile(r"display\s{0,5}:\s{0,5}none|mso-hide\s{0,5}:\s{0,5}all", re.IGNORECASE)
-_SKIPPED = frozenset(
-    [
-        "head",
-        "title",
-        "script",
-        "style",
-        "template",
-        "noscript",
-        "svg",
-        "math",
-        "object",
-        "iframe",
-        "select",
-        "textarea",
-        "button",
-    ]
+_SKIPPED_NAMES = "head title script style template noscript svg math object iframe select textarea button"
+_SKIPPED = frozenset(_SKIPPED_NAMES.split())
+_BLOCKS_NAMES = (
+    "address article aside blockquote body center dd div dl dt fieldset figure footer form h1 h2 h3 h4 h5 h6"
+    " header hr html li main nav ol p pre section table tbody thead tfoot tr ul"
 )
-_VOID = frozenset(
-    [
-        "area",
-        "base",
-        "br",
-        "col",
-        "embed",
-        "hr",
-        "img",
-        "input",
-        "link",
-        "meta",
-        "param",
-        "source",
-        "track",
-        "wbr",
-        "p",
-        "li",
-        "tr",
-        "td",
-        "th",
-        "option",
-    ]
-)
-_BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "center",
-        "dd",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "html",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "table",
-        "tbody",
-        "thead",
-        "tfoot",
-        "tr",
-        "ul",
-    ]
-)
-_SPACED = frozenset(["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre", "dl"])
+_BLOCKS = frozenset(_BLOCKS_NAMES.split())
+_SPACED_NAMES = "p h1 h2 h3 h4 h5 h6 ul ol table blockquote pre dl"
+_SPACED = frozenset(_SPACED_NAMES.split())
 
 
 @dataclass(slots=True)
@@ -126,7 +53,7 @@ class _Page:
 
 def text_of_html(source: str) -> str:
     """The visible text of an HTML document or fragment; never fails."""
-    if _nests_absurdly(source):
+    if is_absurd(source):
         return _stripped(source)
     root = LexborHTMLParser(source).body
     if root is None:
@@ -137,17 +64,6 @@ def text_of_html(source: str) -> str:
     return "\n".join(page.lines).strip("\n")
 
 
-def _nests_absurdly(source: str) -> bool:
-    depth = 0
-    for match in _TAG.finditer(source):
-        if match[2].lower() not in _VOID:
-            depth += -1 if match[1] else 1
-            if depth > _DEPTH_MAX:
-                return True
-            depth = max(depth, 0)
-    return False
-
-
 def _stripped(source: str) -> str:
     lines = html.unescape(_ANY_TAG.sub(" ", source)).splitlines()
     return "\n".join(line for line in (_SPACE.sub(" ", each).strip() for each in lines) if line)
@@ -156,6 +72,7 @@ def _stripped(source: str) -> str:
 def _write(root: LexborNode, page: _Page) -> None:
     """Walk the tree without recursion: down to the first child, else to the next node, else up."""
     node: LexborNode | None = root
+    root_id = root.mem_id  # nodes compare by their HTML, which costs as much as the tree is big
     while node is not None:
         child = node.first_child if _enter(node, page) else None
         if child is not None:
@@ -163,7 +80,7 @@ def _write(root: LexborNode, page: _Page) -> None:
             continue
         while node is not None:
             _leave(node, page)
-            if node == root:
+            if node.mem_id == root_id:
                 return
             if node.next is not None:
                 node = node.next
