@@ -20,6 +20,13 @@ HERE = Path(__file__).parent.parent
 NOWHERE = {"HOME": "/nonexistent"}
 
 
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs each test in an empty folder, so that no ./crmd.toml is found by chance."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
+
+
 def written(folder: Path, text: str) -> Path:
     """A config file with this text."""
     file = folder / "crmd.toml"
