@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from crmd.testing.sandbox import Account, GmailSandbox, Quota, StoppedClock, faults
+from crmd.testing.sandbox.field_mask import WrongMaskError, parse_mask
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -343,3 +344,23 @@ async def test_cut_and_malformed_answers() -> None:
             await gmail.ask("messages")
         assert (await gmail.ask("messages"))[0] == 200
         assert [record.status for record in gmail.sandbox.log.requests] == [0, 200, 200]
+
+
+async def test_only_the_wanted_fields_come() -> None:
+    """A `fields` mask cuts the answer down to what it names, in lists too; a wrong one is refused and noted."""
+    async with client(2) as gmail:
+        _, listed = await gmail.ask("messages", params={"maxResults": 1, "fields": "messages(id),nextPageToken"})
+        assert listed.keys() == {"messages", "nextPageToken"}
+        assert [one.keys() for one in listed["messages"]] == [{"id"}]
+        one = next(iter(gmail.account.mailbox.messages))
+        _, shown = await gmail.ask(f"messages/{one}", params={"fields": "payload/headers/name"})
+        assert shown["payload"]["headers"][0] == {"name": "From"}
+        assert (await gmail.ask("messages", params={"fields": "messages(id"}))[0] == 400
+        assert len(gmail.sandbox.log.violations) == 1
+
+
+@pytest.mark.parametrize("piece", ["(", "a(", "a/", ",", "a,", ")", "a b", "é"])
+def test_hostile_field_masks_end(piece: str) -> None:
+    """Long runs of any piece of mask syntax are refused, never a hang or a crash."""
+    with pytest.raises(WrongMaskError):
+        parse_mask(piece * 5_000)

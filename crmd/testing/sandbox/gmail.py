@@ -14,8 +14,9 @@ from crmd.testing.sandbox.account import FULL, Account
 from crmd.testing.sandbox.batch import WrongBatchError, batch_reply, batched_calls
 from crmd.testing.sandbox.clock import Now, wall_now
 from crmd.testing.sandbox.consents import OAuthRules
-from crmd.testing.sandbox.exchange import Call, RefusedCall, Reply
+from crmd.testing.sandbox.exchange import Call, RefusedCall, Reply, json_reply
 from crmd.testing.sandbox.faults import FaultPlan
+from crmd.testing.sandbox.field_mask import WrongMaskError, masked, parse_mask
 from crmd.testing.sandbox.google_errors import (
     fault_reply,
     forbidden,
@@ -200,7 +201,17 @@ class GmailSandbox:
         retry_at = self.quota.charge(account.email, route.cost)
         if retry_at is not None:
             raise overdrawn(self.quota.quota.refusal_status, retry_at)
-        return route.answer(Visit(call, account, ids, scopes, self._now(), self.log))
+        return self._wanted_fields(call, route.answer(Visit(call, account, ids, scopes, self._now(), self.log)))
+
+    def _wanted_fields(self, call: Call, reply: Reply) -> Reply:
+        if not call.value("fields") or not reply.body:
+            return reply
+        try:
+            mask = parse_mask(call.value("fields"))
+        except WrongMaskError as wrong:
+            self.log.violated(call, str(wrong))
+            raise invalid(f"Invalid field selection: {wrong}") from None
+        return json_reply(masked(msgspec.json.decode(reply.body), mask), reply.status, reply.headers)
 
     def _authorised(self, call: Call, user: str) -> tuple[Account, frozenset[str]]:
         scheme, _, token = call.headers.get("authorization", "").partition(" ")

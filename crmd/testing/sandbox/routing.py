@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from crmd.testing.sandbox.exchange import Call, Reply
     from crmd.testing.sandbox.recording import RequestLog
 
-# Accepted everywhere by Google's front end; `fields` is not, because the sandbox would have to honour it.
-COMMON_PARAMETERS = frozenset({"alt", "prettyPrint", "quotaUser"})
+# Accepted everywhere by Google's front end.
+COMMON_PARAMETERS = frozenset({"alt", "fields", "prettyPrint", "quotaUser"})
 PREFIX = re.compile(r"(?:/upload)?/gmail/v1/users/([^/]{1,320})/(.{1,2000})")
 
 
