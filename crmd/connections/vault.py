@@ -66,14 +66,20 @@ class Vault:
     """Seals with the first key and opens with any.
 
     Args:
-        keys: At least one.
+        keys: The first seals, each opens.
         random_bytes: Source of nonces; 96 random bits are safe for 2**32 seals under one key.
+        missing: Raised by whoever seals or opens, when there are no keys.
     """
 
     def __init__(
-        self, keys: Sequence[MasterKey], *, random_bytes: Callable[[int], bytes] = secrets.token_bytes
+        self,
+        keys: Sequence[MasterKey],
+        *,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+        missing: CrmdError | None = None,
     ) -> None:
-        self._current_id = keys[0].key_id
+        self._missing = missing
+        self._current_id = keys[0].key_id if keys else ""
         self._ciphers = {key.key_id: AESGCM(key.octets) for key in keys}
         self._random_bytes = random_bytes
 
@@ -83,7 +89,13 @@ class Vault:
         return f"{FORMAT}.{self._current_id}."
 
     def seal(self, place: Place, secret: Secret) -> str:
-        """The sealed text for that place; another one each time."""
+        """The sealed text for that place; another one each time.
+
+        Raises:
+            CrmdError: There is no key.
+        """
+        if self._missing is not None:
+            raise self._missing
         nonce = self._random_bytes(NONCE_BYTES)
         box = self._ciphers[self._current_id].encrypt(nonce, secret.reveal().encode(), place.associated_data)
         return self.current_prefix + base64.urlsafe_b64encode(nonce + box).decode().rstrip("=")
@@ -94,6 +106,8 @@ class Vault:
         Raises:
             SealBroken: It was changed, moved, or sealed with another key.
         """
+        if self._missing is not None:
+            raise self._missing
         form, _, rest = sealed.partition(".")
         key_id, _, box = rest.partition(".")
         cipher = self._ciphers.get(key_id)

@@ -18,7 +18,7 @@ from crmd.engine.listener import Listener
 from crmd.engine.progress_writer import write_progress_once
 from crmd.engine.reaper import reap_once
 from crmd.engine.scheduler import schedule_once
-from crmd.engine.settler import Settled, Settler
+from crmd.engine.settler import Settler
 from crmd.engine.upkeep import Keep, upkeep_once
 from crmd.outcome import Stop
 from crmd.store.pools import UNREACHABLE
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from crmd.engine.services import Services
+    from crmd.engine.settler import Settled
 
 _LOG = logging.getLogger("crmd.engine")
 _SQL = load_queries("crmd.store")
@@ -128,11 +129,8 @@ class Engine:
             if word in {"*", name}:
                 claimer.wake()
 
-    def reconfigure(self, services: Services, options: EngineOptions) -> None:
-        """Take new settings while jobs run. Running jobs keep what they started with."""
-        self.services.job_types = services.job_types
-        self.services.settings = services.settings
-        self.services.rates = services.rates
+    def reconfigure(self, options: EngineOptions) -> None:
+        """Take new options while jobs run; running jobs keep what they started with."""
         self.options = options
         for name, slots in options.slots.items():
             if name in self.executor.queues:
@@ -141,6 +139,10 @@ class Engine:
                 self.executor.add_queue(name, slots)
                 self._start_claimer(name)
         self.wake()
+
+    def hurry(self) -> None:
+        """Give running jobs back now instead of letting them finish."""
+        self.executor.stop_all(Stop.DRAIN)
 
     def _start_loops(self, loops: TaskGroup) -> None:
         self._forever("settling", self.settler.settle_once)

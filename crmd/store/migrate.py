@@ -18,7 +18,7 @@ from crmd.store.queries import load_queries
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    import asyncpg
+    from crmd.store.pools import Connection
 
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 # Any constant that is the same in every daemon; two daemons that start together take turns behind it.
@@ -68,7 +68,7 @@ def read_migrations(namespace: str, package: str) -> list[Migration]:
     return found
 
 
-async def migrate(connection: asyncpg.Connection[asyncpg.Record], migrations: Sequence[Migration]) -> list[Migration]:
+async def migrate(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
     """Apply what is missing, in the order given, and return what was applied.
 
     Raises:
@@ -104,7 +104,7 @@ def _missing(migrations: Iterable[Migration], applied: dict[tuple[str, int], str
     return missing
 
 
-async def _apply(connection: asyncpg.Connection[asyncpg.Record], migration: Migration) -> None:
+async def _apply(connection: Connection, migration: Migration) -> None:
     queries = load_queries("crmd.store")
     try:
         async with connection.transaction():

@@ -1,0 +1,290 @@
+"""Puts the parts together from a configuration: the database, the plugins, and what their jobs share."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import crmd
+from crmd import plugins
+from crmd.config.validation import Table, check_table, unknown_name
+from crmd.connections.master_key import load_keys
+from crmd.connections.opening import Connections
+from crmd.connections.provider import ClientCredentials, with_endpoints
+from crmd.connections.vault import Vault
+from crmd.due import read_timetable
+from crmd.engine.engine import EngineOptions
+from crmd.engine.services import Services
+from crmd.engine.upkeep import Keep
+from crmd.errors import ConfigError, CrmdError
+from crmd.http.client import GuardedClient
+from crmd.http.limiter import Limiter, Rate
+from crmd.overriding import keys_of, overridden
+from crmd.plugins import BrokenPlugin, Plugin, Registry
+from crmd.store import declarations
+from crmd.store.migrate import migrate, read_migrations
+from crmd.store.pools import Pools, Server, open_pools
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from datetime import datetime
+
+    import msgspec
+
+    from crmd.config.loading import Config
+    from crmd.job_type import JobType
+    from crmd.store.pools import Connection
+
+_SQL = load_queries("crmd.store")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The plugins of a configuration, with their settings and the operator's overrides in place."""
+
+    registry: Registry
+    settings: Mapping[str, msgspec.Struct]
+    job_types: Mapping[str, JobType]
+
+    def declared(self) -> list[JobType]:
+        """Each job type once."""
+        return list({job_type.name: job_type for job_type in self.job_types.values()}.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """All that a daemon or a command works with."""
+
+    config: Config
+    loaded: Loaded
+    services: Services
+    vault: Vault
+
+    @property
+    def pools(self) -> Pools:
+        """The pools."""
+        return self.services.pools
+
+
+def load_plugins(config: Config) -> Loaded:
+    """Load the enabled plugins and read their settings; one whose settings are wrong is broken like any other."""
+    registry = plugins.load(config.plugins.enabled)
+    settings: dict[str, msgspec.Struct] = {}
+    broken = list(registry.broken)
+    kept: list[Plugin] = []
+    for plugin in registry.plugins:
+        table = config.plugin_tables.get(plugin.name) or Table(f"plugins.{plugin.name}")
+        value, problems = check_table(plugin.settings_type, table)
+        if value is None:
+            broken.append(BrokenPlugin(plugin.name, plugin.distribution, " ".join(map(str, problems))))
+        else:
+            settings[plugin.name] = value
+            kept.append(plugin)
+    registry = Registry(tuple(kept), tuple(broken))
+    job_types = {
+        name: overridden(job_type, config.jobs.get(job_type.name)) for name, job_type in registry.job_types.items()
+    }
+    return Loaded(registry, settings, job_types)
+
+
+def check_names(config: Config, loaded: Loaded) -> list[str]:
+    """One sentence for each name in the configuration that nothing answers to."""
+    known = set(loaded.job_types)
+    wrong = [f"jobs.{name}: {unknown_name('job type', name, known)}" for name in config.jobs if name not in known]
+    enabled = set(config.plugins.enabled)
+    wrong += [
+        f"plugins.{name}: {unknown_name('plugin', name, enabled)}"
+        for name in config.plugin_tables
+        if name not in enabled
+    ]
+    providers = loaded.registry.providers
+    wrong += [
+        f"providers.{name}: {unknown_name('provider', name, providers)}"
+        for name in config.providers
+        if name not in providers and not loaded.registry.broken
+    ]
+    return wrong
+
+
+@contextlib.asynccontextmanager
+async def reached(config: Config, *, is_daemon: bool = False) -> AsyncIterator[Server]:
+    """The database of the configuration: the one of `database.dsn`, or the embedded one.
+
+    Args:
+        config: The configuration.
+        is_daemon: Run the embedded server and supervise it; a command only borrows it where a daemon has it.
+
+    Raises:
+        CrmdError: One sentence about what keeps the embedded server from starting.
+    """
+    database = config.database
+    if database.dsn is not None:
+        yield _server(config, database.dsn.reveal())
+        return
+    if is_daemon:
+        from crmd.embedded.supervisor import running_embedded  # noqa: PLC0415 - only where the embedded server is used
+
+        async with running_embedded(
+            config.state_dir, runtime_dir=config.runtime_dir, settings=config.embedded
+        ) as server:
+            yield _server(config, server.dsn.reveal())
+        return
+    from crmd.embedded.attaching import reachable_embedded  # noqa: PLC0415 - only where the embedded server is used
+
+    async with reachable_embedded(
+        config.state_dir, runtime_dir=config.runtime_dir, settings=config.embedded
+    ) as address:
+        yield _server(config, address.reveal())
+
+
+def _server(config: Config, dsn: str) -> Server:
+    database = config.database
+    return Server(
+        dsn=dsn,
+        listen_dsn=None if database.listen_dsn is None else database.listen_dsn.reveal(),
+        pool_max=database.pool_max,
+        connect_timeout_seconds=database.connect_timeout_seconds,
+        statement_timeout_seconds=database.statement_timeout_seconds,
+        statement_cache=database.statement_cache,
+    )
+
+
+@contextlib.asynccontextmanager
+async def opened(config: Config, *, is_daemon: bool = False) -> AsyncIterator[Opened]:
+    """Everything, ready to work: the database reached and migrated, plugins loaded and declared.
+
+    Raises:
+        CrmdError: What is wrong, in one sentence.
+    """
+    loaded = load_plugins(config)
+    async with reached(config, is_daemon=is_daemon) as server, open_pools(server) as pools:
+        loaded = await prepare(pools, config, loaded)
+        async with GuardedClient("none") as provider_http, GuardedClient("public") as public_http:
+            limiter = Limiter(pools.control)
+            vault = _vault(config)
+            services = Services(
+                pools=pools,
+                job_types=loaded.job_types,
+                settings=loaded.settings,
+                connections=_connections(config, loaded, pools, provider_http, limiter, vault),
+                http=public_http,
+                limiter=limiter,
+                rates=rates_of(config),
+                is_role_changed=await _is_role_changed(pools),
+            )
+            yield Opened(config, loaded, services, vault)
+
+
+async def prepare(pools: Pools, config: Config, loaded: Loaded) -> Loaded:
+    """Migrate and declare. A plugin whose migration fails is broken; the others go on.
+
+    Raises:
+        CrmdError: A migration of the core failed.
+    """
+    async with pools.control.acquire() as connection:
+        await migrate(connection, read_migrations("crmd", "crmd.store"))
+        for plugin in loaded.registry.plugins:
+            try:
+                await migrate(connection, read_migrations(plugin.name, plugin.package))
+            except CrmdError as error:
+                loaded = _without(loaded, plugin, str(error))
+        await declare(connection, config, loaded)
+    return loaded
+
+
+async def declare(connection: Connection, config: Config, loaded: Loaded) -> None:
+    """Write what the loaded plugins declare."""
+    now = await declarations.clock(connection)
+    declared = [
+        declarations.Declared(job_type, keys_of(job_type, config.queues), _first_tick(job_type, now))
+        for job_type in loaded.declared()
+    ]
+    await declarations.declare(connection, [plugin.name for plugin in loaded.registry.plugins], declared)
+
+
+def _first_tick(job_type: JobType, now: datetime) -> datetime | None:
+    if job_type.schedule is None:
+        return None
+    schedule_id = f"{job_type.plugin}/{job_type.name}"
+    schedule = job_type.schedule
+    return read_timetable(schedule.expression, schedule.timezone, spread_id=schedule_id).next_after(now)
+
+
+def _without(loaded: Loaded, plugin: Plugin, reason: str) -> Loaded:
+    registry = loaded.registry
+    kept = tuple(other for other in registry.plugins if other is not plugin)
+    broken = (*registry.broken, BrokenPlugin(plugin.name, plugin.distribution, reason))
+    job_types = {name: known for name, known in loaded.job_types.items() if known.plugin != plugin.name}
+    return Loaded(Registry(kept, broken), loaded.settings, job_types)
+
+
+def rates_of(config: Config) -> dict[str, Rate]:
+    """The limits of the configuration."""
+    return {name: Rate(limit.units, limit.per_seconds, limit.burst) for name, limit in config.limits.items()}
+
+
+def engine_options(config: Config, loaded: Loaded) -> EngineOptions:
+    """How the engine is to behave."""
+    local = [
+        (key.name, job_type.name, key.max)
+        for job_type in loaded.declared()
+        for key in keys_of(job_type, config.queues)
+        if key.is_local and key.max is not None
+    ]
+    return EngineOptions(
+        version=crmd.__version__,
+        slots={name: queue.slots for name, queue in config.queues.items()},
+        lease_seconds=config.daemon.lease_seconds,
+        drain_seconds=config.daemon.drain_seconds,
+        poll_max_seconds=config.daemon.poll_max_seconds,
+        keep=Keep(config.retention.archive_days, config.retention.event_days, config.retention.tick_days),
+        local_limits=tuple(local),
+    )
+
+
+def _connections(
+    config: Config, loaded: Loaded, pools: Pools, http: GuardedClient, limiter: Limiter, vault: Vault
+) -> Connections:
+    providers: dict[str, Any] = {}
+    credentials: dict[str, ClientCredentials] = {}
+    for name, provider in loaded.registry.providers.items():
+        given = config.providers.get(name)
+        if given is None:
+            providers[name] = provider
+            continue
+        urls = {field: getattr(given, field) for field in dataclasses.asdict(provider) if field.endswith("_url")}
+        providers[name] = with_endpoints(provider, urls)
+        if given.client_id is not None:
+            credentials[name] = ClientCredentials(given.client_id, given.client_secret)
+    return Connections(
+        pools.control, http=http, vault=vault, limiter=limiter, providers=providers, credentials=credentials
+    )
+
+
+def _vault(config: Config) -> Vault:
+    """The vault, or one that says what is missing when first needed: without connections no key is needed."""
+    try:
+        keys = load_keys(
+            master_key=config.vault.master_key,
+            master_key_path=config.vault.master_key_path,
+            state_dir=config.state_dir,
+            is_embedded=config.database.dsn is None,
+        )
+    except ConfigError as error:
+        return Vault((), missing=error)
+    return Vault(keys)
+
+
+async def _is_role_changed(pools: Pools) -> bool:
+    row = await pools.control.fetchrow(_SQL.app_role)
+    if row is None or not row["is_above_policies"]:
+        return False
+    if not row["is_member"]:
+        raise CrmdError(
+            "The database role ignores row-level security, and the role crmd_app does not exist.",
+            hint="Run `crmd migrate` as a role that may create roles, or use an ordinary role that owns the database.",
+        )
+    return True

@@ -1,0 +1,183 @@
+"""One daemon, from its first signal handler to its last: start, serve, reload, drain."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import anyio
+
+from crmd.clock import boot_seconds
+from crmd.composition import declare, engine_options, load_plugins, opened, rates_of
+from crmd.engine.engine import Engine
+from crmd.errors import CrmdError
+from crmd.lone_error import lone_error
+from crmd.systemd import (
+    Notifier,
+    extend_timeout_message,
+    notifier_from,
+    ready_message,
+    reloading_message,
+    status_message,
+    stopping_message,
+    watchdog_message,
+    watchdog_seconds,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from crmd.composition import Opened
+    from crmd.config.loading import Config
+
+_LOG = logging.getLogger("crmd.daemon")
+STARTUP_SECONDS_MAX = 120.0
+STATUS_SECONDS = 5.0
+# The watchdog is fed only while the loop's own watcher has turned within this time.
+TURN_SECONDS_MAX = 5.0
+# Beyond the drain: the clean-up of handlers, the last outcomes, the pools, the embedded server.
+EXIT_SECONDS = 25.0
+
+
+@dataclass(slots=True)
+class Daemon:
+    """One run of the daemon.
+
+    Args:
+        load: Reads the configuration; called again by a reload.
+        environ: Tells about systemd.
+        beside: Runs next to the engine until it ends; its end stops the daemon.
+    """
+
+    load: Callable[[], Config]
+    environ: Mapping[str, str]
+    beside: Callable[[Opened, Engine], Awaitable[None]] | None = None
+    stop: anyio.Event = field(default_factory=anyio.Event)
+    engine: Engine | None = None
+    _opened: Opened | None = None
+    _outage: str = ""
+    _notifier: Notifier = field(default_factory=Notifier)
+
+    async def run(self) -> None:
+        """Serve until a signal asks to stop, and drain.
+
+        Raises:
+            CrmdError: It could not start; one sentence says why.
+        """
+        self._notifier = notifier_from(self.environ)
+        self._notifier.send(extend_timeout_message(STARTUP_SECONDS_MAX))
+        with lone_error():
+            async with anyio.create_task_group() as tasks:
+                with anyio.CancelScope() as serving:
+                    ready = anyio.Event()
+                    tasks.start_soon(self._obey_signals, serving, ready)
+                    await ready.wait()
+                    await self._serve()
+                tasks.cancel_scope.cancel()
+
+    async def _serve(self) -> None:
+        config = self.load()
+        async with opened(config, is_daemon=True) as everything:
+            self._opened = everything
+            _name_broken(everything)
+            engine = Engine(everything.services, engine_options(config, everything.loaded), on_outage=self._note_outage)
+            self.engine = engine
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(self._feed_watchdog, engine)
+                tasks.start_soon(self._tell_status, engine)
+                if self.beside is not None:
+                    tasks.start_soon(self._run_beside, everything, engine)
+                await engine.run(self.stop, self._ready)
+                tasks.cancel_scope.cancel()
+
+    def _ready(self) -> None:
+        assert self._opened is not None  # noqa: S101 - the engine begins behind it
+        names = ", ".join(plugin.name for plugin in self._opened.loaded.registry.plugins) or "none"
+        _LOG.info("ready; plugins: %s", names)
+        self._notifier.send(ready_message("ready"))
+
+    async def _run_beside(self, everything: Opened, engine: Engine) -> None:
+        assert self.beside is not None  # noqa: S101 - checked by the caller
+        await self.beside(everything, engine)
+        self.stop.set()
+
+    async def _obey_signals(self, serving: anyio.CancelScope, ready: anyio.Event) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as signals:
+            ready.set()
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    await self._reload()
+                elif self.engine is None:
+                    _LOG.info("stopped before it was ready")
+                    serving.cancel()
+                elif not self.stop.is_set():
+                    self._begin_to_stop(number)
+                else:
+                    _LOG.warning("asked twice to stop; running jobs are given back now")
+                    self.engine.hurry()
+
+    def _begin_to_stop(self, number: int) -> None:
+        assert self.engine is not None  # noqa: S101 - checked by the caller
+        drain = self.engine.options.drain_seconds
+        _LOG.info("asked to stop by %s; running jobs may finish for %g s", signal.Signals(number).name, drain)
+        self._notifier.send(stopping_message("draining"))
+        self._notifier.send(extend_timeout_message(drain + EXIT_SECONDS))
+        self.stop.set()
+        timer = threading.Timer(drain + EXIT_SECONDS, _give_up)
+        timer.daemon = True
+        timer.start()
+
+    async def _reload(self) -> None:
+        """Read the configuration again. Anything wrong with it leaves everything as it is."""
+        if self.engine is None or self._opened is None:
+            return
+        self._notifier.send(reloading_message(time.monotonic()))
+        try:
+            config = self.load()
+            loaded = load_plugins(config)
+            async with self._opened.pools.control.acquire() as connection:
+                await declare(connection, config, loaded)
+        except CrmdError as error:
+            _LOG.error("not reloaded: %s", error)
+        else:
+            services = self._opened.services
+            services.job_types, services.settings, services.rates = loaded.job_types, loaded.settings, rates_of(config)
+            self.engine.reconfigure(engine_options(config, loaded))
+            _LOG.info("reloaded")
+        self._notifier.send(ready_message("ready"))
+
+    async def _feed_watchdog(self, engine: Engine) -> None:
+        """Fed from the loop, and only while the engine's watcher turns; a database outage never starves it."""
+        period = watchdog_seconds(self.environ, os.getpid())
+        if period is None:
+            return
+        while True:
+            if boot_seconds() - engine.turned_at < TURN_SECONDS_MAX:
+                self._notifier.send(watchdog_message())
+            await anyio.sleep(period)
+
+    async def _tell_status(self, engine: Engine) -> None:
+        while True:
+            await anyio.sleep(STATUS_SECONDS)
+            running = len(engine.executor.runs)
+            state = self._outage or f"{running} running, {engine.settled_count} settled"
+            self._notifier.send(status_message(state))
+
+    def _note_outage(self, sentence: str) -> None:
+        self._outage = sentence
+
+
+def _name_broken(everything: Opened) -> None:
+    for broken in everything.loaded.registry.broken:
+        _LOG.error("plugin %s (%s) is not used: %s", broken.name, broken.distribution, broken.reason)
+
+
+def _give_up() -> None:
+    """A handler that does not let itself be cancelled must not keep the process: its lease runs out by itself."""
+    _LOG.critical("the drain took too long; the process ends at once")
+    os._exit(1)
