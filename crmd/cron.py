@@ -80,7 +80,6 @@ class CronSchedule:
         return instant.astimezone(self.zone).replace(tzinfo=None, fold=0)
 
 
-@lru_cache(maxsize=4096)
 def read_cron(expression: str, zone: str = "UTC", *, spread_id: str | None = None) -> CronSchedule:
     """Read a cron expression; UsageError in one sentence when it can't be read, never fires, or its zone is unknown.
 
@@ -90,4 +89,10 @@ def read_cron(expression: str, zone: str = "UTC", *, spread_id: str | None = Non
         zone: IANA name of the zone whose clock the fields mean.
         spread_id: A stable id of the schedule; needed only for `H`.
     """
+    return _read(expression, zone, spread_id if "h" in expression.lower() else None)
+
+
+@lru_cache(maxsize=4096)
+def _read(expression: str, zone: str, spread_id: str | None) -> CronSchedule:
+    """Thousands of schedules share a few expressions; without `H` their ids make no difference."""
     return CronSchedule(expression, zone_of(zone), read_crontab(expression, spread_id=spread_id))
