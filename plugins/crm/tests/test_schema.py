@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Crm
+    from tests.conftest import Crm
 
 UNFORCED = """
 SELECT c.relname FROM pg_class c

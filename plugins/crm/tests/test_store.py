@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 from crmd_crm.incoming import IncomingMessage, read_all
 from crmd_crm.store import (
+    SQL,
     LabelChange,
     change_labels,
     counts,
@@ -16,7 +18,8 @@ from crmd_crm.store import (
 )
 
 if TYPE_CHECKING:
-    from conftest import Build, Corpus, Crm
+    from crmd_crm.incoming import ReadMessage, RefusedMessage
+    from tests.conftest import Build, Corpus, Crm
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Everything a second sync could touch: the row's version in the table, not only its columns.
@@ -169,6 +172,31 @@ async def test_a_resync_can_tell_what_is_gone(crm: Crm, letter: bytes) -> None:
         everything = await stored_provider_ids(tx, crm.connection_id)
     assert recent == {"m1", "bad"}
     assert everything == {"old", "m1", "bad"}
+
+
+async def test_two_syncs_at_once_store_a_batch_once(crm: Crm, letter: bytes) -> None:
+    """Overlapping syncs of one mailbox wait for each other and agree: no error, no doubled row, right counts."""
+    batch = read_all(incoming(letter, f"m{number}", provider_thread_id=f"t{number % 3}") for number in range(30))
+
+    async def sync(messages: list[ReadMessage | RefusedMessage]) -> None:
+        async with crm.transaction() as tx:
+            await store_messages(tx, crm.connection_id, messages)
+
+    await asyncio.gather(sync(batch), sync(batch[::-1]))
+    async with crm.transaction() as tx:
+        held = await counts(tx)
+        members = await tx.fetch("SELECT message_count FROM crm.thread")
+        people = await tx.fetchval("SELECT count(*) FROM crm.message_address")
+    assert (held.messages, held.threads, people) == (30, 3, 120)
+    assert [row["message_count"] for row in members] == [10, 10, 10]
+
+
+async def test_every_statement_fits_the_schema(crm: Crm) -> None:
+    """Each .sql file can be prepared against the migrated schema, and opens with a comment."""
+    async with crm.pool.acquire() as connection:
+        for name, text in SQL:
+            assert text.startswith("-- "), name
+            await connection.prepare(text)
 
 
 async def test_every_real_message_is_stored_or_quarantined(crm: Crm, corpus: Corpus) -> None:

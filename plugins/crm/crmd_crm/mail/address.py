@@ -145,9 +145,9 @@ def _close(box: _Mailbox, found: list[Address]) -> None:
 
 def _add(found: list[Address], name: str, address: str | None) -> None:
     shown = one_line(decode_words(one_line(name))).strip("'\" ")[:_NAME_CHARS_MAX]
-    if shown.lower() == address:
+    if shown.lower() == address or not any(char.isalnum() for char in shown):
         shown = ""
-    if address is not None or any(char.isalnum() for char in shown):
+    if address is not None or shown:
         found.append(Address(shown, address))
 
 

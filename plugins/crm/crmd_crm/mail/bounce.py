@@ -72,7 +72,7 @@ def _says_returned(mail: ParsedMail) -> bool:
 
 def _has_report_part(mail: ParsedMail) -> bool:
     report_type = mail.tree.content.parameters.get("report-type", "").lower()
-    if mail.tree.type == "multipart/report" and report_type == "delivery-status":
+    if report_type == "delivery-status":
         return True
     return any(part.type in STATUS_TYPES for part in mail.tree.walk())
 

@@ -73,7 +73,7 @@ def _subject(mail: ParsedMail) -> str:
 
 
 def _report_type(mail: ParsedMail) -> str:
-    return mail.tree.content.parameters.get("report-type", "").lower() if mail.tree.type == "multipart/report" else ""
+    return mail.tree.content.parameters.get("report-type", "").lower()
 
 
 def _is_feedback(mail: ParsedMail) -> bool:
