@@ -57,6 +57,8 @@ def is_role_local(local: str) -> bool:
     role = _role_words()
     if "".join(pieces) in role:
         return True
+    if pieces[0] in role and len(pieces[0]) >= _WORD_MIN:
+        return True
     short_allowed = len(pieces) > 1
     return any(piece in role for piece in pieces) and all(_is_role_piece(piece, short_allowed) for piece in pieces)
 

@@ -17,7 +17,7 @@ from crmd_contacts.company_name import (
 )
 from crmd_contacts.job_title import is_department, is_job_title, is_title_shaped
 from crmd_contacts.link import Link, links_in, without_links
-from crmd_contacts.person_name import PersonName, is_legal_form, is_suffix, parse_name
+from crmd_contacts.person_name import PersonName, is_bare_form, is_suffix, parse_name
 from crmd_contacts.phone import Phone, phones_in, without_phones
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _is_worth_cutting(left: str, right: str, sender: Sender, *, is_top: bool) ->
     kinds = (_kind(left, sender, is_top=is_top), _kind(right, sender, is_top=False))
     if kinds[0] == "name":
         return not (is_suffix(right.partition(",")[0]) or sender.agrees_with(right))
-    if has_legal_form(left) and not (has_legal_form(right) or is_legal_form(["", *right.split()])):
+    if has_legal_form(left) and not (has_legal_form(right) or is_bare_form(right)):
         return True
     return "title" in kinds and not {"company", "organisation"}.isdisjoint(kinds)
 

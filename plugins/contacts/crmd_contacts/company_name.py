@@ -8,7 +8,7 @@ from functools import lru_cache
 from crmd_contacts.domain import domain_label
 from crmd_contacts.fold import fold, folded_letters, transliterate
 from crmd_contacts.lexicon import words
-from crmd_contacts.person_name import is_legal_form
+from crmd_contacts.person_name import is_bare_form, is_legal_form
 
 _LENGTH_MAX = 80
 _WORDS_MAX = 8
@@ -81,7 +81,7 @@ def without_legal_form(name: str) -> str:
     """The name without its legal form: `Acme GmbH & Co. KG` is `Acme`."""
     tokens = name.replace(",", " ").split()
     while len(tokens) > 1 and is_legal_form(tokens):
-        count = next(count for count in (1, 2, 3, 4) if is_legal_form(["x", *tokens[-count:]]))
+        count = next(count for count in (4, 3, 2, 1) if is_bare_form(" ".join(tokens[-count:])))
         tokens = tokens[:-count]
     while tokens and tokens[-1] in {"&", "+", "und", "and"}:
         tokens.pop()
@@ -101,7 +101,8 @@ def tidy_company(piece: str) -> str:
 
 def is_organisation(piece: str) -> bool:
     """Whether a word of the piece shows that it names an organisation: `Kanzlei Voss`, `State University`."""
-    return is_company_shaped(piece) and not is_place_or_slogan(piece) and _has_word(piece, "organisation_heads")
+    is_plain = piece[0].isupper() and "," not in piece and not piece.endswith(".") and not any(map(str.isdigit, piece))
+    return is_plain and is_company_shaped(piece) and _has_word(piece, "organisation_heads")
 
 
 def is_institution(piece: str) -> bool:

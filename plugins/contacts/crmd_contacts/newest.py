@@ -18,6 +18,7 @@ _OPENERS = (
     *("on ", "am ", "le ", "el ", "il ", "em ", "op ", "den ", "dnia ", "w dniu ", "dne ", "pe ", "pa ", "a ", "vom "),
     *("1", "2", "3", "<", '"', "von:", "tarihinde"),
 )
+_YEAR = re.compile(r"\b20\d\d\b")
 _LABEL_LENGTH_MAX = 30
 
 
@@ -85,6 +86,8 @@ def _attribution_span(lines: list[str], index: int) -> int:
 def _is_attribution(text: str) -> bool:
     if not any(letter.isdigit() or letter == "@" for letter in text):
         return False
+    if text.endswith(">:") and _YEAR.search(text):
+        return True
     folded = fold(text)
     closers = words("quote_closers")
     return any(word in closers for word in _WORD.findall(folded)) or "写道" in folded

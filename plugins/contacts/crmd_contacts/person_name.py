@@ -69,6 +69,8 @@ def _in_order(text: str) -> tuple[str, list[str]]:
     rest = [part for part in parts if part not in suffixes]
     if len(rest) != 2:  # noqa: PLR2004 - family and given name
         return (rest[0] if rest else ""), suffixes
+    if is_bare_form(rest[1]):
+        return "", suffixes
     if _names_organisation(rest[1].split()):
         return rest[0], suffixes
     return f"{rest[1]} {rest[0]}", suffixes
@@ -126,14 +128,13 @@ def _names_organisation(tokens: list[str]) -> bool:
 
 def is_legal_form(tokens: list[str]) -> bool:
     """Whether the last words are a company's legal form, written as such forms are: `GmbH`, `Ltd.`, `S.A.`."""
-    for count in (4, 3, 2, 1):
-        if len(tokens) <= count:
-            continue
-        written = " ".join(tokens[-count:])
-        form = " ".join(fold(written).replace(".", "").replace(",", "").split())
-        if form in words("legal_forms") and _is_written_as_form(written):
-            return True
-    return False
+    return any(len(tokens) > count and is_bare_form(" ".join(tokens[-count:])) for count in (4, 3, 2, 1))
+
+
+def is_bare_form(text: str) -> bool:
+    """Whether the text is a legal form and nothing else: `Inc.`, `GmbH & Co. KG`."""
+    form = " ".join(fold(text).replace(".", "").replace(",", "").split())
+    return form in words("legal_forms") and _is_written_as_form(text)
 
 
 def _is_written_as_form(written: str) -> bool:

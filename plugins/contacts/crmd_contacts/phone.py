@@ -11,6 +11,7 @@ from phonenumbers import Leniency, PhoneNumberFormat, PhoneNumberType
 from phonenumbers import PhoneNumberMatch as _Match
 
 from crmd_contacts.fold import fold
+from crmd_contacts.region import FALLBACK
 
 _LINE_LENGTH_MAX = 200
 _PER_LINE_MAX = 6
@@ -67,13 +68,21 @@ def phones_in(line: str, regions: tuple[str, ...]) -> list[Phone]:
 def _numbers(text: str, regions: tuple[str, ...]) -> list[Phone]:
     """Valid numbers, and numbers that are only of a possible length where a `+` or a label vouches for them."""
     found: list[_Match] = []
-    for leniency in (Leniency.VALID, Leniency.POSSIBLE):
-        for region in (None, *regions):
+    trusted = () if regions == FALLBACK else regions
+    for leniency, tried in ((Leniency.VALID, regions), (Leniency.POSSIBLE, trusted)):
+        for region in (None, *tried):
             for match in _matches(text, region, leniency):
-                is_vouched = leniency == Leniency.VALID or match.raw_string.startswith("+") or _label(match, text)
+                is_vouched = leniency == Leniency.VALID or _is_vouched(match, text)
                 if is_vouched and not _overlaps(match, found):
                     found.append(match)
     return [_phone(match, text) for match in sorted(found, key=lambda match: match.start)]
+
+
+def _is_vouched(match: _Match, text: str) -> bool:
+    """Whether a number the library doesn't know as given out is meant as one: by its `+`, its label or its line."""
+    if match.raw_string.startswith("+") or _label(match, text):
+        return True
+    return match.raw_string.startswith(("0", "(")) and " " in match.raw_string and not any(map(str.isalpha, text))
 
 
 def without_phones(line: str, phones: list[Phone]) -> str:

@@ -11,8 +11,9 @@ from crmd_contacts.fold import fold
 from crmd_contacts.lexicon import words
 
 _TEXT_LENGTH_MAX = 4000
-_WORDS_MIN = 2
 _WORD = re.compile(r"[^\W\d_]{2,30}")
+FALLBACK = ("US", "GB")
+"""Tried when nothing tells a country: there only a number that is valid as it stands counts."""
 _PLACES = {
     "DE": "deutschland germany allemagne alemania berlin hamburg munchen munich muenchen koln cologne frankfurt "
     "stuttgart dusseldorf leipzig dresden hannover nurnberg bremen dortmund essen bonn freiburg",
@@ -37,6 +38,7 @@ _COMMON_WORDS = {
     "FR": "et je le les des vous nous est pour avec dans bonjour merci cordialement une pas",
     "ES": "y el los las que para con por una usted saludos gracias buenos hola es",
     "IT": "che per con sono della grazie saluti buongiorno gentile non una di",
+    "": "the and you for with your please thanks regards best have are from will would this that is of to in",
     "NL": "en het een niet van met voor groet groeten bedankt ik wij dat",
 }
 
@@ -55,7 +57,7 @@ def likely_regions(domain: str, block: str, text: str) -> tuple[str, ...]:
     """Country codes to try for a number, from the signature's places, the mail domain and the text's language."""
     found = [*_from_places(block), *_from_international(block), *_from_domain(domain), *_from_language(text)]
     if not found:
-        found = ["US", "GB"]
+        found = [*FALLBACK]
     return tuple(dict.fromkeys(found))
 
 
@@ -82,4 +84,5 @@ def _from_language(text: str) -> list[str]:
     seen = _WORD.findall(fold(text[-_TEXT_LENGTH_MAX:]))
     counts = {region: sum(word in listed for word in seen) for region, listed in _region_of_word().items()}
     best = max(counts, key=lambda region: counts[region])
-    return [best] if counts[best] >= _WORDS_MIN else []
+    is_clear = counts[best] > 0 and list(counts.values()).count(counts[best]) == 1
+    return [best] if best and is_clear else []

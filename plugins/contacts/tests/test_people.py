@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import asyncio
+from itertools import permutations
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from conftest import MailFrom, Office
+    from crmd_contacts.mail import Mail
+
+JANE = "Jane Doe <jane.doe@brightwater.example>"
+SIGNED = "Hi\n\nBest regards,\n\nJane Doe\nHead of Sales\nBrightwater Ltd\nTel: +44 20 7946 0958"
+PROMOTED = "Hi\n\nBest regards,\n\nJane Doe\nManaging Director\nBrightwater Ltd\nTel: +44 20 7946 0111"
+AT_HOME = "Hi\n\nCheers,\n\nJane Doe\nBrightwater Ltd\nTel: +44 20 7946 0958"
+
+
+async def test_signed_mail_makes_a_contact_with_company_title_and_phone(office: Office, mail_from: MailFrom) -> None:
+    """A signed message makes its sender a contact with all that the signature says."""
+    await office.read(mail_from(JANE, SIGNED))
+    assert await office.people() == [
+        {
+            "full_name": "Jane Doe",
+            "title": "Head of Sales",
+            "company": "Brightwater Ltd",
+            "domain": "brightwater.example",
+            "addresses": ["jane.doe@brightwater.example *"],
+            "phones": ["+442079460958 work"],
+            "links": [],
+        }
+    ]
+    assert [event for event, _ in office.events] == ["contact.created"]
+
+
+async def test_reading_all_mail_again_changes_no_row(office: Office, mail_from: MailFrom) -> None:
+    """A second run over the same messages, forced or not, writes no row and emits no event."""
+    mails = [mail_from(JANE, SIGNED, to=["Bob Ray <bob@ray.example>"]), mail_from(JANE, PROMOTED, day=1)]
+    await office.read(*mails)
+    before, told = await office.versions(), len(office.events)
+    for mail in mails:
+        assert (await office.extract(mail.message_id)).skipped
+        await office.extract(mail.message_id, force=True)
+    assert await office.versions() == before
+    assert len(office.events) == told
+
+
+def _story(mail_from: MailFrom) -> list[Mail]:
+    return [
+        mail_from(JANE, SIGNED, day=0),
+        mail_from(JANE, PROMOTED, to=["bob.ray@brightwater.example"], day=9),
+        mail_from("Jane Doe <jane@gmail.com>", AT_HOME, day=4),
+        mail_from("Bob Ray <bob.ray@brightwater.example>", "ok", to=["J. Doe <jane.doe@brightwater.example>"], day=5),
+    ]
+
+
+async def test_order_of_messages_does_not_matter(office: Office, mail_from: MailFrom) -> None:
+    """Whatever the order in which messages are read, the same people stand there in the end."""
+    found = []
+    for order in permutations(range(4)):
+        office.workspace_id = uuid4()
+        story = _story(mail_from)
+        await office.read(*(story[index] for index in order))
+        found.append(await office.people())
+    assert all(people == found[0] for people in found)
+    assert [person["full_name"] for person in found[0]] == ["Bob Ray", "Jane Doe"]
+    assert found[0][1]["title"] == "Managing Director"
+    assert found[0][1]["addresses"] == ["jane.doe@brightwater.example *", "jane@gmail.com"]
+
+
+async def test_jobs_side_by_side_make_no_duplicates(office: Office, mail_from: MailFrom) -> None:
+    """Jobs that meet one person at the same moment make one contact."""
+    mails = [mail_from(JANE, SIGNED, to=["Bob Ray <bob@ray.example>"], day=day) for day in range(12)]
+    ids = [await office.store(mail) for mail in mails]
+    await asyncio.gather(*(office.extract(each) for each in ids))
+    assert [person["full_name"] for person in await office.people()] == ["Bob Ray", "Jane Doe"]
+    created = [event for event, _ in office.events if event == "contact.created"]
+    assert len(created) == 2
+
+
+async def test_merge_keeps_old_ids_resolvable_and_tells_why(office: Office, mail_from: MailFrom) -> None:
+    """Two contacts found to be one leave a pointer, a log entry and an event."""
+    await office.read(
+        mail_from("Jane Doe <jane@gmail.com>"), mail_from(JANE, SIGNED), mail_from("Jane Doe <jane@gmail.com>", AT_HOME)
+    )
+    merged = await office.fetch("SELECT kept_id, merged_id, reason, score FROM crm.contact_merge")
+    assert [(row["reason"], row["score"]) for row in merged] == [("phone", 1.0)]
+    pointer = await office.fetch("SELECT merged_into FROM crm.contact WHERE id = $1", merged[0]["merged_id"])
+    assert pointer[0]["merged_into"] == merged[0]["kept_id"]
+    assert "contact.merged" in [event for event, _ in office.events]
+    assert len(await office.people()) == 1
+
+
+async def test_what_a_person_edited_is_never_overwritten(office: Office, mail_from: MailFrom) -> None:
+    """Fields that somebody edited stay; the others go on following the mail."""
+    await office.read(mail_from(JANE, SIGNED))
+    await office.fetch(
+        "UPDATE crm.contact SET title = 'Queen', edited_fields = '{title,phones}'"
+        " WHERE merged_into IS NULL RETURNING id"
+    )
+    await office.read(mail_from(JANE, PROMOTED.replace("Brightwater Ltd", "Brightwater Ltd\nwww.jane.dev"), day=3))
+    person = (await office.people())[0]
+    assert (person["title"], person["phones"]) == ("Queen", ["+442079460958 work"])
+    assert person["links"] == ["https://www.jane.dev"]
+
+
+async def test_entered_contact_is_found_by_phone_and_keeps_what_was_typed(office: Office, mail_from: MailFrom) -> None:
+    """A contact that a person typed in is recognised by number and name, and keeps its own words."""
+    await office.fetch(
+        "WITH made AS (INSERT INTO crm.contact (workspace_id, full_name, title) VALUES ($1, 'Jane Doe', 'Boss')"
+        " RETURNING workspace_id, id) INSERT INTO crm.contact_phone (workspace_id, contact_id, number)"
+        " SELECT workspace_id, id, '+442079460958' FROM made RETURNING number",
+        office.workspace_id,
+    )
+    await office.read(mail_from(JANE, SIGNED))
+    people = await office.people()
+    assert [(person["full_name"], person["title"]) for person in people] == [("Jane Doe", "Boss")]
+    assert people[0]["addresses"] == ["jane.doe@brightwater.example *"]
+
+
+async def test_colleagues_at_one_switchboard_stay_apart(office: Office, mail_from: MailFrom) -> None:
+    """A shared number does not make one person of colleagues."""
+    await office.read(
+        mail_from(JANE, SIGNED),
+        mail_from("Tom Reed <tom.reed@brightwater.example>", SIGNED.replace("Jane Doe", "Tom Reed")),
+    )
+    assert [person["full_name"] for person in await office.people()] == ["Jane Doe", "Tom Reed"]
+
+
+async def test_another_workspace_sees_and_gets_nothing(office: Office, mail_from: MailFrom) -> None:
+    """What one workspace's mail says stays in it."""
+    await office.read(mail_from(JANE, SIGNED))
+    other = type(office)(office.pool)
+    assert await other.people() == []
+    await other.read(mail_from("Jane Doe <jane@gmail.com>", AT_HOME))
+    assert len(await other.people()) == 1
+    assert len(await office.people()) == 1
+
+
+async def test_company_is_called_what_most_of_its_people_sign(office: Office, mail_from: MailFrom) -> None:
+    """A company is made from the domain and named by its people's signatures, whoever writes first."""
+    await office.read(
+        mail_from("Zoe Hill <zoe.hill@brightwater.example>"),
+        mail_from("Tom Reed <tom.reed@brightwater.example>", SIGNED.replace("Jane Doe", "Tom Reed"), day=1),
+        mail_from("Amy Fox <amy.fox@brightwater.example>", SIGNED.replace("Jane Doe", "Amy Fox"), day=2),
+        mail_from(JANE, SIGNED.replace("Brightwater Ltd", "Brightwater"), day=3),
+    )
+    assert {person["company"] for person in await office.people()} == {"Brightwater Ltd"}
+
+
+async def test_a_message_that_is_gone_is_no_failure(office: Office, mail_from: MailFrom) -> None:
+    """A job for a message that was removed meanwhile ends well and says so."""
+    assert "no longer exists" in (await office.extract(mail_from(JANE).message_id)).skipped
+
+
+async def test_a_bounce_makes_no_people(office: Office, mail_from: MailFrom) -> None:
+    """Machines' mail is marked read and makes nobody."""
+    await office.read(mail_from(JANE, SIGNED, kind="bounce"))
+    assert await office.people() == []
