@@ -45,6 +45,8 @@ def test_every_query_file_holds_one_statement(queries: list[Path]) -> None:
     """One query a file; only what makes one thing out of several CREATEs may hold those together."""
     several = []
     for path in queries:
+        if "testing" in path.parts:  # scripts that prepare a test's database
+            continue
         bare = re.sub(r"--[^\n]*|\$\$.*?\$\$|'[^']*'", "", path.read_text("utf-8"), flags=re.DOTALL)
         statements = [statement.strip() for statement in bare.split(";") if statement.strip()]
         if len(statements) > 1 and not all(statement.startswith("CREATE ") for statement in statements):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 if TYPE_CHECKING:
-    from conftest import MailFrom, Office
+    from tests.conftest import MailFrom, Office
     from crmd_contacts.mail import Mail
 
 JANE = "Jane Doe <jane.doe@brightwater.example>"

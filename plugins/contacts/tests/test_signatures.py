@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 if TYPE_CHECKING:
-    from conftest import MailFrom
+    from tests.conftest import MailFrom
 
 
 @dataclass(frozen=True, slots=True)
