@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 if TYPE_CHECKING:
-    from tests.conftest import MailFrom, Office
     from crmd_contacts.mail import Mail
+
+    from tests.conftest import MailFrom, Office
 
 JANE = "Jane Doe <jane.doe@brightwater.example>"
 SIGNED = "Hi\n\nBest regards,\n\nJane Doe\nHead of Sales\nBrightwater Ltd\nTel: +44 20 7946 0958"
