@@ -69,9 +69,14 @@ class Opened:
         return self.services.pools
 
 
-def load_plugins(config: Config) -> Loaded:
-    """Load the enabled plugins and read their settings; one whose settings are wrong is broken like any other."""
-    registry = plugins.load(config.plugins.enabled)
+def load_plugins(config: Config, entries: Mapping[str, plugins.Entry] | None = None) -> Loaded:
+    """Load the enabled plugins and read their settings; one whose settings are wrong is broken like any other.
+
+    Args:
+        config: The configuration.
+        entries: Where plugins come from; None: from what is installed.
+    """
+    registry = plugins.load(config.plugins.enabled, entries)
     settings: dict[str, msgspec.Struct] = {}
     broken = list(registry.broken)
     kept: list[Plugin] = []
@@ -153,13 +158,20 @@ def _server(config: Config, dsn: str) -> Server:
 
 
 @contextlib.asynccontextmanager
-async def opened(config: Config, *, is_daemon: bool = False) -> AsyncIterator[Opened]:
+async def opened(
+    config: Config, *, is_daemon: bool = False, entries: Mapping[str, plugins.Entry] | None = None
+) -> AsyncIterator[Opened]:
     """Everything, ready to work: the database reached and migrated, plugins loaded and declared.
+
+    Args:
+        config: The configuration.
+        is_daemon: As for `reached`.
+        entries: As for `load_plugins`.
 
     Raises:
         CrmdError: What is wrong, in one sentence.
     """
-    loaded = load_plugins(config)
+    loaded = load_plugins(config, entries)
     async with reached(config, is_daemon=is_daemon) as server, open_pools(server) as pools:
         loaded = await prepare(pools, config, loaded)
         async with GuardedClient("none") as provider_http, GuardedClient("public") as public_http:

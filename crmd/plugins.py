@@ -7,7 +7,7 @@ import types
 from collections import ChainMap
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import pluggy
@@ -38,7 +38,7 @@ class Plugin:
 
     Attributes:
         name: Of its entry point.
-        package: Import name; `migrations/` and `queries/` are looked for beside it.
+        package: Import name, whose `migrations/` are applied; empty for a plugin of one file.
         distribution: Name and version of what was installed.
     """
 
@@ -89,6 +89,38 @@ class Registry:
         return {provider.name: provider for plugin in self.plugins for provider in plugin.providers}
 
 
+class Entry(Protocol):
+    """Where a plugin comes from: an installed entry point, or a module at hand (`ModuleEntry`)."""
+
+    @property
+    def name(self) -> str:
+        """Of the plugin."""
+
+    @property
+    def value(self) -> str:
+        """Where its module is."""
+
+    def load(self) -> Any:  # noqa: ANN401 - a module
+        """Import it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleEntry:
+    """A plugin that is at hand and need not be installed, as in a test of its own."""
+
+    name: str
+    module: types.ModuleType
+
+    @property
+    def value(self) -> str:
+        """The module's name."""
+        return self.module.__name__
+
+    def load(self) -> types.ModuleType:
+        """The module."""
+        return self.module
+
+
 def installed() -> dict[str, EntryPoint]:
     """Every installed plugin's entry point by name; nothing is imported.
 
@@ -97,14 +129,14 @@ def installed() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in reversed(list(entry_points(group=GROUP)))}
 
 
-def load(enabled: Sequence[str], entries: Mapping[str, EntryPoint] | None = None) -> Registry:
+def load(enabled: Sequence[str], entries: Mapping[str, Entry] | None = None) -> Registry:
     """Load the named plugins. Whatever goes wrong with one stays with it.
 
     Args:
         enabled: Names; nothing else is imported.
         entries: Entry points by name; None: those installed.
     """
-    known = installed() if entries is None else entries
+    known: Mapping[str, Entry] = installed() if entries is None else entries
     broken: list[BrokenPlugin] = []
     loaded: list[Plugin] = []
     for name in enabled:
@@ -123,7 +155,7 @@ def load(enabled: Sequence[str], entries: Mapping[str, EntryPoint] | None = None
     return _without_clashes(loaded, broken)
 
 
-def _load(entry: EntryPoint) -> Plugin:
+def _load(entry: Entry) -> Plugin:
     module = entry.load()
     _check_hooks(module)
     hooks = pluggy.PluginManager(hookspecs.PROJECT)
@@ -134,7 +166,7 @@ def _load(entry: EntryPoint) -> Plugin:
         hooks.register(module, entry.name)
     except pluggy.PluginValidationError as error:
         raise PluginError(f"A hook does not fit: {str(error).splitlines()[-1]}.") from error
-    package = module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0] or module.__name__
+    package = module.__name__ if hasattr(module, "__path__") else module.__name__.rpartition(".")[0]
     return Plugin(
         name=entry.name,
         package=package,
@@ -211,11 +243,12 @@ def _flat(answers: Iterable[Iterable[Any]]) -> tuple[Any, ...]:
     return tuple(item for answer in answers for item in answer)
 
 
-def _missing(name: str, known: Mapping[str, EntryPoint]) -> str:
+def _missing(name: str, known: Mapping[str, Entry]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"Did you mean {near[0]!r}?" if near else f"Install it with `pip install crmd-{name}`."
     return f"It is enabled, but no installed package declares it. {hint}"
 
 
-def _distribution(entry: EntryPoint) -> str:
-    return f"{entry.dist.name} {entry.dist.version}" if entry.dist is not None else entry.value
+def _distribution(entry: Entry) -> str:
+    dist = getattr(entry, "dist", None)
+    return entry.value if dist is None else f"{dist.name} {dist.version}"

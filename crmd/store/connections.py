@@ -70,9 +70,9 @@ async def throttle(
     await database.execute(SQL.connection_throttle, workspace_id, connection_id, seconds, reason[:ERROR_LENGTH_MAX])
 
 
-async def cursor(database: Statements, connection_id: UUID, name: str) -> Any:  # noqa: ANN401 - JSON of any shape
+async def cursor(database: Statements, workspace_id: UUID, connection_id: UUID, name: str) -> Any:  # noqa: ANN401 - JSON of any shape
     """How far a sync has come; None when it has not begun."""
-    text = await database.fetchval(SQL.connection_cursor_get, connection_id, name)
+    text = await database.fetchval(SQL.connection_cursor_get, workspace_id, connection_id, name)
     return None if text is None else msgspec.json.decode(text)
 
 
@@ -89,7 +89,8 @@ async def set_cursor(
     """Move a cursor inside the caller's transaction, only from the value the caller started at.
 
     Args:
-        tx: The transaction that also holds what the cursor has passed, and the lease.
+        tx: The transaction that also holds what the cursor has passed, and the lease; only cursors of the workspace
+            it works for can be moved.
         connection_id: Whose cursor.
         name: Which one.
         value: JSON-like; None forgets the cursor.
@@ -112,6 +113,6 @@ async def mark_synced(tx: Statements, connection_id: UUID, *, items: int = 0) ->
     await tx.execute(SQL.connection_synced, connection_id, items)
 
 
-async def mark_failed(database: Statements, connection_id: UUID, reason: str) -> None:
+async def mark_failed(database: Statements, workspace_id: UUID, connection_id: UUID, reason: str) -> None:
     """A sync round failed: shown beside the connection, whose state stays."""
-    await database.execute(SQL.connection_failed, connection_id, reason[:ERROR_LENGTH_MAX])
+    await database.execute(SQL.connection_failed, workspace_id, connection_id, reason[:ERROR_LENGTH_MAX])

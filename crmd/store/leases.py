@@ -87,7 +87,7 @@ async def claim_lanes(
         if not lanes:
             return []
         async with connection.transaction():
-            await connection.execute("SET LOCAL lock_timeout = '2s'")
+            await connection.execute(_SQL.lock_patience)
             await connection.fetch(_SQL.claim_lock, LANES_LOCK_KEY)
             room = await connection.fetch(_SQL.lanes_room, lanes, list(local_free), list(local_free.values()))
             turns = plan_turns(lanes, [(row["lane"], row["key"], row["room"]) for row in room], limit)
@@ -98,6 +98,11 @@ async def claim_lanes(
             return await connection.fetch(
                 _SQL.claim_lanes, queue, list(turns), list(turns.values()), claim_id, daemon_id
             )
+
+
+async def claim_one(pool: Connection | Pool, daemon_id: UUID, job_id: UUID, claim_id: UUID) -> list[Any]:
+    """Claim one job by its id, if it waits and is due; whoever calls has checked its keys."""
+    return await pool.fetch(_SQL.claim_one, job_id, claim_id, daemon_id)
 
 
 async def _due_lanes(connection: Connection, queue: str, turn: LaneTurn) -> list[str]:

@@ -46,6 +46,8 @@ def read_migrations(namespace: str, package: str) -> list[Migration]:
     Raises:
         PluginError: A file is misnamed, or a number is missing or doubled.
     """
+    if not package:
+        return []
     folder = resources.files(package) / "migrations"
     if not folder.is_dir():
         return []

@@ -1,1 +1,15 @@
-"""What tests of crmd and of its plugins are made with: the sandbox provider and the demo mailbox."""
+"""For tests of plugins and of crmd itself: a workbench that runs jobs, an injected clock, fake providers.
+
+pytest loads the fixtures by itself; see `crmd.testing.pytest_plugin`. Fake providers: `crmd.testing.sandbox`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from crmd.testing.workbench import Finished, TestClock, Workbench, open_workbench
+
+if TYPE_CHECKING:
+    from crmd.testing.databases import TestServer
+
+__all__ = ["Finished", "TestClock", "TestServer", "Workbench", "open_workbench"]

@@ -1,3 +1,3 @@
 -- How far a sync has come; no row when it has not begun.
--- $1 connection uuid, $2 name text. Uses cursor_row; row-level security keeps a plugin to its workspace.
-SELECT value::text AS value FROM crmd.cursor WHERE connection_id = $1 AND name = $2
+-- $1 workspace uuid, $2 connection uuid, $3 name text. Uses cursor_pkey.
+SELECT value::text AS value FROM crmd.cursor WHERE workspace_id = $1 AND connection_id = $2 AND name = $3

@@ -1,3 +1,3 @@
 -- A sync round failed: what an operator sees beside the connection. The state does not change.
--- $1 connection uuid, $2 reason text. Uses connection_pkey; row-level security keeps a plugin to its workspace.
-UPDATE crmd.connection SET last_error = $2, updated_at = (SELECT crmd.clock()) WHERE id = $1 RETURNING id
+-- $1 workspace uuid, $2 connection uuid, $3 reason text. Uses connection_workspace_id_id_key.
+UPDATE crmd.connection SET last_error = $3, updated_at = (SELECT crmd.clock()) WHERE workspace_id = $1 AND id = $2
