@@ -41,10 +41,12 @@ async def record_claims(tx: crmd.Transaction, claims: Sequence[Claim]) -> Tally:
     One writer per workspace at a time, so that two jobs that meet one person don't create it twice.
     """
     tally = Tally()
-    if not claims:
+    users = {row["email"] for row in await tx.fetch(SQL.users, sorted({claim.address for claim in claims}))}
+    outside = [claim for claim in claims if claim.address not in users]
+    if not outside:
         return tally
     await tx.execute(SQL.lock_people)
-    news = await add_claims(tx, claims)
+    news = await add_claims(tx, outside)
     if not news.addresses:
         return tally
     owners = {row["address"]: row["contact_id"] for row in await tx.fetch(SQL.owners, sorted(news.addresses))}

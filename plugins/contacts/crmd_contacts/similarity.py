@@ -14,7 +14,7 @@ def similarity(left: str, right: str) -> float:
         return 0.0
     if first == second:
         return 1.0
-    jaro = _jaro(first, second)
+    jaro = _jaro(*sorted((first, second)))
     prefix = 0
     for one, other in zip(first[:_PREFIX_MAX], second, strict=False):
         if one != other:

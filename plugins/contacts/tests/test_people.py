@@ -5,6 +5,8 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from crmd_contacts.people import SQL
+
 if TYPE_CHECKING:
     from crmd_contacts.mail import Mail
 
@@ -157,3 +159,23 @@ async def test_a_bounce_makes_no_people(office: Office, mail_from: MailFrom) -> 
     """Machines' mail is marked read and makes nobody."""
     await office.read(mail_from(JANE, SIGNED, kind="bounce"))
     assert await office.people() == []
+
+
+async def test_users_of_the_crm_are_no_contacts(office: Office, mail_from: MailFrom) -> None:
+    """Who works in the CRM is a user and is not made a contact as well."""
+    await office.fetch(
+        "WITH made AS (INSERT INTO crm.workspace (workspace_id, name) VALUES ($1, 'Quay') RETURNING workspace_id)"
+        " INSERT INTO crm.app_user (workspace_id, email)"
+        " SELECT workspace_id, 'jane.doe@brightwater.example' FROM made RETURNING id",
+        office.workspace_id,
+    )
+    await office.read(mail_from(JANE, SIGNED, to=["Bob Ray <bob@ray.example>"]))
+    assert [person["full_name"] for person in await office.people()] == ["Bob Ray"]
+
+
+async def test_every_statement_can_be_prepared(office: Office) -> None:
+    """Each statement fits the migrated schema and opens with the reason why it exists."""
+    async with office.transaction() as tx:
+        for name, text in SQL:
+            assert text.startswith("-- "), name
+            await tx.prepare(text)  # type: ignore[attr-defined]  # the test's transaction wraps a connection
