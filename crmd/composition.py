@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import crmd
 from crmd import plugins
-from crmd.config.validation import Table, check_table, unknown_name
 from crmd.connections.master_key import load_keys
 from crmd.connections.opening import Connections
 from crmd.connections.provider import ClientCredentials, with_endpoints
@@ -21,8 +20,8 @@ from crmd.engine.upkeep import Keep
 from crmd.errors import ConfigError, CrmdError
 from crmd.http.client import GuardedClient
 from crmd.http.limiter import Limiter, Rate
-from crmd.overriding import keys_of, overridden
-from crmd.plugins import BrokenPlugin, Plugin, Registry
+from crmd.loaded import Loaded, load_plugins, without
+from crmd.overriding import keys_of
 from crmd.store import declarations
 from crmd.store.migrate import migrate, read_migrations
 from crmd.store.pools import Pools, Server, open_pools
@@ -32,26 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from datetime import datetime
 
-    import msgspec
-
     from crmd.config.loading import Config
     from crmd.job_type import JobType
     from crmd.store.pools import Connection
 
 _SQL = load_queries("crmd.store")
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """The plugins of a configuration, with their settings and the operator's overrides in place."""
-
-    registry: Registry
-    settings: Mapping[str, msgspec.Struct]
-    job_types: Mapping[str, JobType]
-
-    def declared(self) -> list[JobType]:
-        """Each job type once."""
-        return list({job_type.name: job_type for job_type in self.job_types.values()}.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,51 +51,6 @@ class Opened:
     def pools(self) -> Pools:
         """The pools."""
         return self.services.pools
-
-
-def load_plugins(config: Config, entries: Mapping[str, plugins.Entry] | None = None) -> Loaded:
-    """Load the enabled plugins and read their settings; one whose settings are wrong is broken like any other.
-
-    Args:
-        config: The configuration.
-        entries: Where plugins come from; None: from what is installed.
-    """
-    registry = plugins.load(config.plugins.enabled, entries)
-    settings: dict[str, msgspec.Struct] = {}
-    broken = list(registry.broken)
-    kept: list[Plugin] = []
-    for plugin in registry.plugins:
-        table = config.plugin_tables.get(plugin.name) or Table(f"plugins.{plugin.name}")
-        value, problems = check_table(plugin.settings_type, table)
-        if value is None:
-            broken.append(BrokenPlugin(plugin.name, plugin.distribution, " ".join(map(str, problems))))
-        else:
-            settings[plugin.name] = value
-            kept.append(plugin)
-    registry = Registry(tuple(kept), tuple(broken))
-    job_types = {
-        name: overridden(job_type, config.jobs.get(job_type.name)) for name, job_type in registry.job_types.items()
-    }
-    return Loaded(registry, settings, job_types)
-
-
-def check_names(config: Config, loaded: Loaded) -> list[str]:
-    """One sentence for each name in the configuration that nothing answers to."""
-    known = set(loaded.job_types)
-    wrong = [f"jobs.{name}: {unknown_name('job type', name, known)}" for name in config.jobs if name not in known]
-    enabled = set(config.plugins.enabled)
-    wrong += [
-        f"plugins.{name}: {unknown_name('plugin', name, enabled)}"
-        for name in config.plugin_tables
-        if name not in enabled
-    ]
-    providers = loaded.registry.providers
-    wrong += [
-        f"providers.{name}: {unknown_name('provider', name, providers)}"
-        for name in config.providers
-        if name not in providers and not loaded.registry.broken
-    ]
-    return wrong
 
 
 @contextlib.asynccontextmanager
@@ -202,7 +141,7 @@ async def prepare(pools: Pools, config: Config, loaded: Loaded) -> Loaded:
             try:
                 await migrate(connection, read_migrations(plugin.name, plugin.package))
             except CrmdError as error:
-                loaded = _without(loaded, plugin, str(error))
+                loaded = without(loaded, plugin, str(error))
         await declare(connection, config, loaded)
     return loaded
 
@@ -223,14 +162,6 @@ def _first_tick(job_type: JobType, now: datetime) -> datetime | None:
     schedule_id = f"{job_type.plugin}/{job_type.name}"
     schedule = job_type.schedule
     return read_timetable(schedule.expression, schedule.timezone, spread_id=schedule_id).next_after(now)
-
-
-def _without(loaded: Loaded, plugin: Plugin, reason: str) -> Loaded:
-    registry = loaded.registry
-    kept = tuple(other for other in registry.plugins if other is not plugin)
-    broken = (*registry.broken, BrokenPlugin(plugin.name, plugin.distribution, reason))
-    job_types = {name: known for name, known in loaded.job_types.items() if known.plugin != plugin.name}
-    return Loaded(Registry(kept, broken), loaded.settings, job_types)
 
 
 def rates_of(config: Config) -> dict[str, Rate]:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 import anyio
 
 from crmd.clock import boot_seconds
-from crmd.composition import declare, engine_options, load_plugins, opened, rates_of
+from crmd.composition import declare, engine_options, opened, rates_of
 from crmd.engine.engine import Engine
 from crmd.errors import CrmdError
+from crmd.loaded import load_plugins
 from crmd.lone_error import lone_error
 from crmd.systemd import (
     Notifier,

@@ -4,89 +4,26 @@ from __future__ import annotations
 
 import difflib
 import types
-from collections import ChainMap
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
-import msgspec
 import pluggy
 
 from crmd import hookspecs
 from crmd.errors import PluginError
 from crmd.job_type import JobType
+from crmd.registry import BrokenPlugin, NoSettings, Plugin, registry_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from importlib.metadata import EntryPoint
 
-    from crmd.connections.provider import Provider
-    from crmd.health_check import HealthCheck
+    from crmd.registry import Registry
 
 GROUP = "crmd.plugins"
 PREFIX = "crmd_"
 _HOOKS = {name for name in vars(hookspecs) if name.startswith(PREFIX)}
-
-
-class NoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The settings of a plugin that declares none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """A loaded plugin and all that it declares.
-
-    Attributes:
-        name: Of its entry point.
-        package: Import name, whose `migrations/` are applied; empty for a plugin of one file.
-        distribution: Name and version of what was installed.
-    """
-
-    name: str
-    package: str
-    distribution: str
-    job_types: tuple[JobType, ...]
-    settings_type: type[msgspec.Struct]
-    requires: tuple[str, ...]
-    providers: tuple[Provider, ...]
-    health_checks: tuple[HealthCheck, ...]
-    module: Any = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class BrokenPlugin:
-    """A plugin that cannot be used: its name, what was installed, and why in one sentence."""
-
-    name: str
-    distribution: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Registry:
-    """What was loaded, in an order in which each plugin comes after those it requires."""
-
-    plugins: tuple[Plugin, ...]
-    broken: tuple[BrokenPlugin, ...]
-
-    @property
-    def job_types(self) -> dict[str, JobType]:
-        """By name and alias."""
-        found: dict[str, JobType] = {}
-        for plugin in self.plugins:
-            for job_type in plugin.job_types:
-                found |= dict.fromkeys((job_type.name, *job_type.aliases), job_type)
-        return found
-
-    def declared(self) -> Iterator[JobType]:
-        """Each job type once."""
-        for plugin in self.plugins:
-            yield from plugin.job_types
-
-    @property
-    def providers(self) -> dict[str, Provider]:
-        """By name."""
-        return {provider.name: provider for plugin in self.plugins for provider in plugin.providers}
 
 
 class Entry(Protocol):
@@ -152,7 +89,7 @@ def load(enabled: Sequence[str], entries: Mapping[str, Entry] | None = None) -> 
             broken.append(BrokenPlugin(name, _distribution(entry), str(error)))
         except BaseException as error:  # noqa: BLE001 - a plugin may even call sys.exit at import
             broken.append(BrokenPlugin(name, _distribution(entry), f"It raised {type(error).__name__}: {error}"))
-    return _without_clashes(loaded, broken)
+    return registry_of(loaded, broken)
 
 
 def _load(entry: Entry) -> Plugin:
@@ -200,43 +137,6 @@ def _check_hooks(module: types.ModuleType) -> None:
             near = difflib.get_close_matches(name, _HOOKS, n=1)
             hint = f"Did you mean {near[0]}?" if near else f"The hooks are {', '.join(sorted(_HOOKS))}."
             raise PluginError(f"There is no hook {name}.", hint=hint)
-
-
-def _without_clashes(loaded: Sequence[Plugin], broken: list[BrokenPlugin]) -> Registry:
-    """Drop plugins that repeat a job name of an earlier one, or require what is not there; order the rest."""
-    owners: ChainMap[str, Plugin] = ChainMap({})
-    kept: dict[str, Plugin] = {}
-    for plugin in loaded:
-        words = [word for job_type in plugin.job_types for word in (job_type.name, *job_type.aliases)]
-        clash = next((word for word in words if word in owners), None)
-        doubled = next((word for word in words if words.count(word) > 1), None)
-        if clash is not None:
-            other = owners[clash]
-            reason = f"The job name {clash!r} is declared by {other.distribution} and by {plugin.distribution}."
-            broken.append(BrokenPlugin(plugin.name, plugin.distribution, reason))
-        elif doubled is not None:
-            broken.append(
-                BrokenPlugin(plugin.name, plugin.distribution, f"It declares the job name {doubled!r} twice.")
-            )
-        else:
-            kept[plugin.name] = plugin
-            owners.update(dict.fromkeys(words, plugin))
-    return _ordered(kept, broken)
-
-
-def _ordered(kept: dict[str, Plugin], broken: list[BrokenPlugin]) -> Registry:
-    ordered: dict[str, Plugin] = {}
-    waiting = dict(kept)
-    while waiting:
-        ready = [plugin for plugin in waiting.values() if all(name in ordered for name in plugin.requires)]
-        if not ready:
-            break
-        for plugin in ready:
-            ordered[plugin.name] = waiting.pop(plugin.name)
-    for plugin in waiting.values():
-        lacking = ", ".join(name for name in plugin.requires if name not in ordered)
-        broken.append(BrokenPlugin(plugin.name, plugin.distribution, f"It requires {lacking}, which is not loaded."))
-    return Registry(tuple(ordered.values()), tuple(broken))
 
 
 def _flat(answers: Iterable[Iterable[Any]]) -> tuple[Any, ...]:

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import anyio
 
 from crmd.clock import boot_seconds
-from crmd.engine.audit import audit_once, release_all
+from crmd.engine.audit import audit_once
 from crmd.engine.claimer import Claimer
 from crmd.engine.executor import Executor
 from crmd.engine.forever import forever
-from crmd.engine.heartbeat import Beat, Heartbeat, register
+from crmd.engine.incarnation import Incarnation
 from crmd.engine.listener import Listener
 from crmd.engine.progress_writer import write_progress_once
 from crmd.engine.reaper import reap_once
@@ -21,8 +21,6 @@ from crmd.engine.scheduler import schedule_once
 from crmd.engine.settler import Settler
 from crmd.engine.upkeep import Keep, upkeep_once
 from crmd.outcome import Stop
-from crmd.store.pools import UNREACHABLE
-from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -34,7 +32,6 @@ if TYPE_CHECKING:
     from crmd.engine.settler import Settled
 
 _LOG = logging.getLogger("crmd.engine")
-_SQL = load_queries("crmd.store")
 WATCH_SECONDS = 0.2
 REAP_SECONDS = 1.0
 AUDIT_SECONDS = 60.0
@@ -82,7 +79,6 @@ class Engine:
     ) -> None:
         self.services = services
         self.options = options
-        self.daemon_id: UUID | None = None
         self.settled_count = 0
         self.turned_at = boot_seconds()
         self._on_outage = on_outage
@@ -91,7 +87,7 @@ class Engine:
         self.settler = Settler(self._pool, self._settled)
         self.executor: Executor
         self._claimers: dict[str, Claimer] = {}
-        self._heartbeat: Heartbeat | None = None
+        self._incarnation: Incarnation
         self._loops: TaskGroup
         self._is_stopping = False
 
@@ -104,6 +100,7 @@ class Engine:
         """
         async with anyio.create_task_group() as jobs:
             self.executor = Executor(self.services, self.settler, jobs, self.options.slots)
+            self._incarnation = self._make_incarnation()
             async with anyio.create_task_group() as loops:
                 self._loops = loops
                 self._start_loops(loops)
@@ -113,17 +110,22 @@ class Engine:
                 await self._drain()
                 loops.cancel_scope.cancel()
             jobs.cancel_scope.cancel()
-        await self._leave()
+        with anyio.move_on_after(CLEAN_UP_SECONDS):
+            await self._incarnation.end()
+
+    @property
+    def daemon_id(self) -> UUID | None:
+        """The id of this life of the daemon; None before the first."""
+        return self._incarnation.daemon_id
 
     async def _until_begun(self) -> None:
-        while self._heartbeat is None:  # noqa: ASYNC110 - begun by the incarnation's loop, which outlives outages
+        while not self._incarnation.is_alive:  # noqa: ASYNC110 - begun by the incarnation's loop, which outlives outages
             await anyio.sleep(0.005)
 
     def wake(self, word: str = "*") -> None:
         """Look for work at once. `word` is a queue, `*` for all, or `!cancel` for cancel requests."""
         if word == "!cancel":
-            if self._heartbeat is not None:
-                self._heartbeat.beat_soon()
+            self._incarnation.beat_soon()
             return
         for name, claimer in self._claimers.items():
             if word in {"*", name}:
@@ -147,7 +149,7 @@ class Engine:
     def _start_loops(self, loops: TaskGroup) -> None:
         self._forever("settling", self.settler.settle_once)
         self._forever("watching", self._watch_once)
-        self._forever("incarnation", self._incarnate_once)
+        self._forever("incarnation", self._incarnation.live_once)
         self._forever("progress", self._progress_once)
         if self.options.is_alone:
             return
@@ -171,7 +173,7 @@ class Engine:
             poll_max_seconds=self.options.poll_max_seconds,
             local_limits=lambda: self.options.local_limits,
         )
-        claimer.begin(None if self._is_stopping else self.daemon_id)
+        claimer.begin(None if self._is_stopping or not self._incarnation.is_alive else self.daemon_id)
         self._claimers[name] = claimer
         self._forever(f"claiming {name}", claimer.claim_once)
 
@@ -181,50 +183,33 @@ class Engine:
         finally:
             listener.close()
 
-    async def _begin(self) -> None:
-        """A new incarnation: a new random id, a new heartbeat, and only then claims."""
-        options = self.options
-        self.daemon_id = await register(self._pool, options.version, list(options.slots), options.lease_seconds)
-        self._heartbeat = Heartbeat(self.services.pools.server, self.daemon_id, options.lease_seconds, self._beaten)
-        self._heartbeat.start()
-        if not self._is_stopping:
-            for claimer in self._claimers.values():
-                claimer.begin(self.daemon_id)
+    def _make_incarnation(self) -> Incarnation:
+        return Incarnation(
+            self.services.pools,
+            self.executor,
+            version=self.options.version,
+            queues=list(self.options.slots),
+            lease_seconds=self.options.lease_seconds,
+            on_begun=self._begun,
+            on_ended=self._fence,
+        )
 
-    def _beaten(self, beat: Beat) -> None:
-        if beat.cancels is not None:
-            self.executor.cancel(beat.cancels)
+    def _begun(self, daemon_id: UUID) -> None:
+        for claimer in self._claimers.values():
+            claimer.begin(daemon_id)
+
+    async def _fence(self) -> None:
+        for claimer in self._claimers.values():
+            claimer.begin(None)
+        self.executor.stop_all(Stop.LEASE_LOST)
+        self.settler.forget()
+        with anyio.move_on_after(CLEAN_UP_SECONDS):
+            await self._until_idle()
 
     async def _watch_once(self) -> float:
         self.turned_at = boot_seconds()
         self.executor.stop_overdue()
         return WATCH_SECONDS
-
-    async def _incarnate_once(self) -> float:
-        """Keep an incarnation alive: the next one begins when this one can't be trusted any more."""
-        if self._heartbeat is not None and not self._heartbeat.is_trusted:
-            await self._fence(self._heartbeat)
-        if self._heartbeat is None and not self._is_stopping:
-            if self.daemon_id is not None and not self.executor.runs:
-                await release_all(self._pool, self.daemon_id)
-            await self._begin()
-        return WATCH_SECONDS
-
-    async def _fence(self, heartbeat: Heartbeat) -> None:
-        """The leases of this incarnation can't be relied on any more: stop its jobs and write nothing for them.
-
-        What the jobs write meanwhile is refused by their tokens if somebody else has them; if nobody has, their leases
-        are given back in order, so that an outage of the database is not counted as a crash of the jobs.
-        """
-        _LOG.warning("the leases of this daemon have run out; its %d jobs are stopped", len(self.executor.runs))
-        for claimer in self._claimers.values():
-            claimer.begin(None)
-        self.executor.stop_all(Stop.LEASE_LOST)
-        self.settler.forget()
-        self._heartbeat = None
-        await heartbeat.stop()
-        with anyio.move_on_after(CLEAN_UP_SECONDS):
-            await self._until_idle()
 
     async def _until_idle(self) -> None:
         while self.executor.runs:  # noqa: ASYNC110 - handlers end on their own; nothing signals the last one
@@ -233,6 +218,7 @@ class Engine:
     async def _drain(self) -> None:
         """Stop claiming, give back what has not begun, let the rest finish for a while, then give it back too."""
         self._is_stopping = True
+        self._incarnation.make_last()
         for claimer in self._claimers.values():
             claimer.begin(None)
         self.executor.stop_unstarted()
@@ -247,15 +233,6 @@ class Engine:
             while self.settler.backlog:  # noqa: ASYNC110 - the settler's loop is waited for, with a bound
                 await anyio.sleep(0.02)
 
-    async def _leave(self) -> None:
-        if self._heartbeat is not None:
-            await self._heartbeat.stop()
-        with anyio.move_on_after(CLEAN_UP_SECONDS):
-            try:
-                await self._pool.execute(_SQL.daemon_leave, self.daemon_id)
-            except UNREACHABLE:
-                _LOG.warning("the database could not be told that this daemon has ended; its row will run out")
-
     async def _progress_once(self) -> float:
         return await write_progress_once(self._pool, self.executor)
 
@@ -267,7 +244,7 @@ class Engine:
         return await schedule_once(self._pool)
 
     async def _audit_once(self) -> float:
-        if self.daemon_id is not None and self._heartbeat is not None:
+        if self.daemon_id is not None and self._incarnation.is_alive:
             await audit_once(self._pool, self.daemon_id, self.executor, self.settler)
         return AUDIT_SECONDS
 
