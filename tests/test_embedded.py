@@ -22,6 +22,7 @@ from hypothesis import strategies as st
 
 from crmd.embedded import THROWAWAY, Binaries, EmbeddedServer, find_binaries, running_embedded, temporary_embedded
 from crmd.embedded.account import Account, blocked_folder, server_account
+from crmd.embedded.attaching import reachable_embedded
 from crmd.embedded.binaries import reachable
 from crmd.embedded.cluster import check_version
 from crmd.embedded.folders import SOCKET_NAME, SOCKET_PATH_MAX_BYTES, Folders
@@ -32,6 +33,8 @@ from crmd.errors import ConfigError, CrmdError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+
+    from crmd.secret import Secret
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 REPOSITORY = Path(__file__).parent.parent
@@ -128,7 +131,12 @@ def state_dir() -> Iterator[Path]:
 
 async def ask(server: EmbeddedServer, statement: str) -> Any:  # noqa: ANN401 - whatever one value the database holds
     """One value from the server."""
-    connection = await asyncpg.connect(server.dsn.reveal())
+    return await ask_at(server.dsn, statement)
+
+
+async def ask_at(address: Secret, statement: str) -> Any:  # noqa: ANN401 - whatever one value the database holds
+    """One value from the server at this address."""
+    connection = await asyncpg.connect(address.reveal())
     try:
         return await connection.fetchval(statement)
     finally:
@@ -273,7 +281,8 @@ async def test_a_server_without_its_daemon_is_ended_first(state_dir: Path) -> No
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    with orphan:
+    with orphan, contextlib.ExitStack() as stack:
+        stack.callback(orphan.kill)
 
         async def works() -> bool:
             return orphan.pid in workers(folders.data).pids and (folders.data / PID_FILE).exists()
@@ -291,6 +300,17 @@ async def test_a_second_start_says_who_runs(state_dir: Path) -> None:
             async with running_embedded(state_dir):
                 pass
         assert "daemon.state_dir" in caught.value.hint
+
+
+async def test_a_command_borrows_the_daemons_server(state_dir: Path) -> None:
+    """Beside a daemon a command uses the daemon's server; without one it runs its own for as long as it takes."""
+    async with running_embedded(state_dir, settings=THROWAWAY) as server:
+        async with reachable_embedded(state_dir) as address:
+            assert address == server.dsn
+        assert await ask(server, "SELECT 1") == 1
+    async with reachable_embedded(state_dir, settings=THROWAWAY) as address:
+        assert await ask_at(address, "SELECT 1") == 1
+    assert workers(Folders(state_dir).data).pids == ()
 
 
 async def test_a_recycled_process_id_does_not_stop_the_start(state_dir: Path) -> None:
@@ -311,14 +331,16 @@ async def test_a_recycled_process_id_does_not_stop_the_start(state_dir: Path) ->
         stranger.wait()
 
 
-def test_processes_that_cannot_be_looked_at_make_no_proof(tmp_path: Path) -> None:
+def test_processes_that_cannot_be_looked_at_make_no_proof(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where /proc hides working folders, an empty list is not taken as "nobody works there"."""
     (tmp_path / "proc" / "12").mkdir(parents=True)
     (tmp_path / "proc" / "12" / "cwd").symlink_to(tmp_path)
     assert workers(tmp_path, tmp_path / "proc") == Workers((12,))
-    if os.geteuid() == 0:
-        pytest.skip("root may look at every process here")
-    (tmp_path / "proc" / "12").chmod(0)
+
+    def hidden(_: Path) -> Path:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "readlink", hidden)
     assert workers(tmp_path, tmp_path / "proc") == Workers((), is_complete=False)
 
 

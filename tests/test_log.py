@@ -243,7 +243,7 @@ def test_the_form_follows_where_the_lines_go() -> None:
 @pytest.mark.parametrize(("form", "stream"), [("json", io.StringIO()), ("text", io.StringIO()), ("text", Terminal())])
 def test_one_handler_however_often_it_is_set_up(form: str, stream: io.StringIO) -> None:
     """A reload changes form and level in place: each line is written once, warnings too."""
-    configure_logging("json", "error", {}, io.StringIO())
+    configure_logging("json", "debug", {}, stream)
     configure_logging(form, "info", {}, stream)  # type: ignore[arg-type]  # from a parameter list
     with log_context(job_id="j1"):
         logging.getLogger("crmd.engine").info("hello [bold]%s[/bold]", "you")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from crmd.embedded.cluster import USER
 from crmd.embedded.folders import make_state_dir
+from crmd.embedded.lock import AlreadyRunning
 from crmd.embedded.server import DATABASE
 from crmd.embedded.supervisor import running_embedded
 from crmd.secret import Secret
@@ -36,26 +35,17 @@ async def reachable_embedded(
         CrmdError: One sentence about what keeps the server from starting.
     """
     folders = make_state_dir(state_dir, runtime_dir)
-    if _is_run_by_another(folders):
-        yield _dsn(folders)
-        return
-    async with running_embedded(state_dir, runtime_dir=runtime_dir, settings=settings) as server:
-        yield server.dsn
-
-
-def _is_run_by_another(folders: Folders) -> bool:
-    """Whether some process holds the lock of the state folder."""
-    try:
-        descriptor = os.open(folders.lock, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
+    async with AsyncExitStack() as stack:
+        try:
+            # no look at the lock beforehand: holding it for a moment would turn away a daemon that starts just then
+            server = await stack.enter_async_context(
+                running_embedded(state_dir, runtime_dir=runtime_dir, settings=settings)
+            )
+        except AlreadyRunning:
+            address = _dsn(folders)
+        else:
+            address = server.dsn
+        yield address
 
 
 def _dsn(folders: Folders) -> Secret:

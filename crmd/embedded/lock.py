@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class AlreadyRunning(CrmdError):  # noqa: N818 - what is the case, not what went wrong
+    """Another process runs the embedded server of this state folder."""
+
+    default_exit_code = ExitCode.TRY_AGAIN
+
+
 @contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Hold the lock file, with our process id in it for the one who comes second.
 
     Raises:
-        CrmdError: another process holds it.
+        AlreadyRunning: another process holds it.
     """
     descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -27,10 +33,9 @@ def locked(file: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(descriptor, 20).decode(errors="replace").strip() or "unknown"
-            raise CrmdError(
+            raise AlreadyRunning(
                 f"Another crmd (process {holder}) already runs its embedded database in {file.parent}.",
                 hint="Stop that one, or give this one its own daemon.state_dir, or let both use one database.dsn.",
-                exit_code=ExitCode.TRY_AGAIN,
             ) from None
         os.truncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
