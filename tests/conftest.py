@@ -5,12 +5,27 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from crmd.config.loading import Config
 
 sys.path.insert(0, str(Path(__file__).parent / "engine"))
 
 REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture
+async def database(crmd_config: Config) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    """A pool on a migrated database of the test's own, without plugins."""
+    assert crmd_config.database.dsn is not None
+    async with asyncpg.create_pool(crmd_config.database.dsn.reveal(), min_size=0, max_size=10) as pool:
+        yield pool
 
 
 @pytest.fixture(scope="session")

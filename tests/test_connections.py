@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import logging
 import traceback
 from contextlib import asynccontextmanager
@@ -175,6 +176,22 @@ async def stored(pool: Pool, connection_id: UUID, name: str, vault: Vault = VAUL
     return vault.unseal(secret_place(WORKSPACE, connection_id, name), sealed).reveal()
 
 
+@asynccontextmanager
+async def transaction(pool: Pool, *, role: str | None = None) -> AsyncIterator[Any]:
+    """A transaction of a job of the workspace, as the engine runs it."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT set_config('crmd.workspace_id', $1, true)", str(WORKSPACE))
+        if role is not None:
+            await connection.execute(f"SET LOCAL ROLE {role}")
+        yield connection
+
+
+async def events(pool: Pool) -> list[tuple[str, dict[str, Any]]]:
+    """The events that were emitted, oldest first."""
+    rows = await pool.fetch("SELECT type, data FROM crmd.event ORDER BY emitted_at, id")
+    return [(row["type"], json.loads(row["data"])) for row in rows]
+
+
 async def get(client: ConnectionClient, path: str = "x") -> int:
     """The status of a read."""
     return (await client.request("GET", path)).status
@@ -339,6 +356,28 @@ async def test_a_consent_during_a_refresh_wins(database: Pool, bank: Bank) -> No
     assert "access_token" not in await store.secrets(database, WORKSPACE, connection_id)
 
 
+async def test_a_consent_during_a_lost_refresh_wins(database: Pool, bank: Bank) -> None:
+    """A consent that arrives while the old grant turns out to be lost ends with a connection that works."""
+    connection_id = await consented(database)
+    bank.is_revoked = True
+    bank.doors.append(anyio.Event())
+    async with daemon(database, bank) as connections:
+        client = await connections.open(WORKSPACE, connection_id)
+
+        async def lose() -> None:
+            with pytest.raises(GateClosed):
+                await get(client)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(lose)
+            await bank.asked.wait()
+            tasks.start_soon(lambda: consented(database, refresh_token=Secret("canary-rt-consent")))
+            await waiting_on_a_lock(database)
+            bank.doors.pop().set()
+    assert await state_of(database, connection_id) == "active"
+    assert await gates.closed(database, f"connection/{connection_id}") is None
+
+
 async def waiting_on_a_lock(pool: Pool) -> None:
     """Return once some session waits for a lock."""
     with anyio.fail_after(10):
@@ -466,18 +505,14 @@ async def test_another_workspaces_connection_is_not_there(database: Pool, bank: 
 async def test_plugins_see_their_workspace_and_no_secret(database: Pool) -> None:
     """Statements of plugins see connections and cursors of their workspace only, and secrets never."""
     mine = await consented(database)
-    theirs = await consented(database, workspace_id=OTHER_WORKSPACE)
-    await store.set_cursor(database, theirs, "history", 1, expected=None)
-    async with database.acquire() as connection, connection.transaction():
-        await connection.execute("SET LOCAL ROLE crmd_app")
-        assert await accounts.listed(connection) == []
-        await connection.execute("SELECT set_config('crmd.workspace_id', $1, true)", str(WORKSPACE))
+    await consented(database, workspace_id=OTHER_WORKSPACE)
+    async with transaction(database, role="crmd_app") as connection:
         assert [account.id for account in await accounts.listed(connection)] == [mine]
         assert await store.set_cursor(connection, mine, "history", 7, expected=None)
-        assert not await store.set_cursor(connection, theirs, "history", 7, expected=1)
         await store.mark_synced(connection, mine, items=3)
-        assert await store.cursor(connection, mine, "history") == 7
-        assert await store.cursor(connection, theirs, "history") is None
+        await connection.execute("SELECT set_config('crmd.workspace_id', '', true)")
+        assert await accounts.listed(connection) == []
+        assert await connection.fetch("SELECT * FROM crmd.cursor") == []
         for statement in (
             "SELECT * FROM crmd.connection_secret",
             "UPDATE crmd.connection SET state = 'active'",
@@ -489,34 +524,70 @@ async def test_plugins_see_their_workspace_and_no_secret(database: Pool) -> None
                     await connection.execute(statement)
 
 
-async def test_a_cursor_moves_from_what_was_seen(database: Pool) -> None:
+async def test_a_job_moves_nothing_of_another_workspace(database: Pool) -> None:
+    """Cursor and freshness of another tenant's connection stay, even where the engine's own role writes them."""
+    theirs = await consented(database, workspace_id=OTHER_WORKSPACE)
+    async with transaction(database) as connection:
+        assert not await store.set_cursor(connection, theirs, "history", 7, expected=None)
+        await store.mark_synced(connection, theirs, items=3)
+    (account,) = await accounts.listed(database)
+    assert (account.synced_items, account.last_synced_at) == (0, None)
+    assert await store.cursor(database, OTHER_WORKSPACE, theirs, "history") is None
+
+
+async def test_a_cursor_moves_from_what_was_seen(database: Pool, bank: Bank) -> None:
     """Of two syncs that started at the same cursor one moves it; the other is told and writes nothing."""
     connection_id = await consented(database)
-    job_id = uuid4()
-    assert await store.cursor(database, connection_id, "history") is None
-    assert not await store.set_cursor(database, connection_id, "history", {"id": 1}, expected={"id": 0})
-    assert await store.set_cursor(database, connection_id, "history", {"id": 1}, expected=None, job_id=job_id, fence=4)
-    assert not await store.set_cursor(database, connection_id, "history", {"id": 2}, expected=None)
-    assert await store.set_cursor(database, connection_id, "history", {"id": 2}, expected={"id": 1})
-    assert not await store.set_cursor(database, connection_id, "history", {"id": 3}, expected={"id": 1})
-    assert await store.cursor(database, connection_id, "history") == {"id": 2}
-    assert not await store.set_cursor(database, connection_id, "history", None, expected={"id": 1})
-    assert await store.set_cursor(database, connection_id, "history", None, expected={"id": 2})
-    assert await store.cursor(database, connection_id, "history") is None
+    steps = [
+        ({"id": 1}, {"id": 0}, False),
+        ({"id": 1}, None, True),
+        ({"id": 2}, None, False),
+        ({"id": 2}, {"id": 1}, True),
+        ({"id": 3}, {"id": 1}, False),
+        (None, {"id": 1}, False),
+        (None, {"id": 2}, True),
+        (None, None, True),
+    ]
+    cursor = None
+    async with daemon(database, bank) as connections:
+        client = await connections.open(WORKSPACE, connection_id)
+        for value, expected, is_moved in steps:
+            async with transaction(database) as tx:
+                moved = await store.set_cursor(
+                    tx, connection_id, "history", value, expected=expected, job_id=uuid4(), fence=4
+                )
+            assert moved is is_moved
+            cursor = value if is_moved else cursor
+            assert await client.cursor("history") == cursor
 
 
 async def test_freshness_and_counts(database: Pool) -> None:
     """A committed sync shows when it was and adds to the count; a failed one shows why, and the next clears it."""
     connection_id = await consented(database)
-    await store.mark_failed(database, connection_id, "provider down")
+    await store.mark_failed(database, WORKSPACE, connection_id, "provider down")
     (account,) = await accounts.listed(database, provider="bank")
     assert (account.last_error, account.last_synced_at) == ("provider down", None)
-    await store.mark_synced(database, connection_id, items=40)
-    await store.mark_synced(database, connection_id, items=2)
+    async with transaction(database) as tx:
+        await store.mark_synced(tx, connection_id, items=40)
+        await store.mark_synced(tx, connection_id, items=2)
     (account,) = await accounts.listed(database, workspace_id=WORKSPACE)
     assert (account.last_error, account.synced_items) == (None, 42)
     assert account.last_synced_at is not None
     assert await accounts.listed(database, provider="other") == []
+
+
+async def test_who_listens_is_told_once(database: Pool) -> None:
+    """A consent and a lost grant are events of the workspace; a grant that stays lost is told once."""
+    connection_id = await consented(database, user_id=UUID(int=9))
+    for _ in range(3):
+        await store.mark_needs_reauth(database, WORKSPACE, connection_id, "gone")
+    await consented(database)
+    told = await events(database)
+    assert [name for name, _ in told] == ["account.connected", "account.needs_reauth", "account.connected"]
+    assert [data.get("isNew") for _, data in told] == [True, None, False]
+    assert {data["connectionId"] for _, data in told} == {str(connection_id)}
+    assert told[2][1]["userId"] == str(UUID(int=9))
+    assert await database.fetchval("SELECT count(*) FROM crmd.event WHERE workspace_id = $1", WORKSPACE) == 3
 
 
 async def test_an_operator_stops_and_releases_a_connection(database: Pool, bank: Bank) -> None:
@@ -540,7 +611,8 @@ async def test_forgetting_leaves_nothing(database: Pool) -> None:
     """A forgotten connection takes its secrets, cursors and gate along, and no other one's."""
     connection_id, other = await consented(database), await consented(database, account="bob@bank.example")
     for each in (connection_id, other):
-        await store.set_cursor(database, each, "history", 1, expected=None)
+        async with transaction(database) as tx:
+            await store.set_cursor(tx, each, "history", 1, expected=None)
         await store.mark_needs_reauth(database, WORKSPACE, each, "gone")
     account = await accounts.find(database, WORKSPACE, connection_id)
     assert account is not None

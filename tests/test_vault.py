@@ -116,6 +116,15 @@ def test_a_missing_key_is_named() -> None:
         Vault([NEW]).unseal(HERE, Vault([OLD]).seal(HERE, Secret(CANARY)))
 
 
+def test_a_vault_without_a_key_says_what_is_missing() -> None:
+    """A daemon without a key works until a secret is needed; then the sentence names the setting."""
+    vault = Vault((), missing=ConfigError("no key", hint="give one"))
+    with pytest.raises(ConfigError, match="give one"):
+        vault.seal(HERE, Secret("x"))
+    with pytest.raises(ConfigError, match="give one"):
+        vault.unseal(HERE, "v1.a.b")
+
+
 def test_rotation_seals_again_only_what_is_old() -> None:
     """Rotation touches rows of older keys, keeps their secrets, and then the old key can go."""
     old, both, new = Vault([OLD]), Vault([NEW, OLD]), Vault([NEW])

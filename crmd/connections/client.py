@@ -145,7 +145,7 @@ class ConnectionClient:
 
     async def cursor(self, name: str) -> Any:  # noqa: ANN401 - JSON of any shape
         """How far the sync `name` has come; None when it has not begun. `ctx.transaction()` moves it."""
-        return await store.cursor(self._database, self.id, name)
+        return await store.cursor(self._database, self.workspace_id, self.id, name)
 
     async def probe(self) -> Response | None:
         """A cheap request that shows whether the connection works; None when the provider names none."""

@@ -57,6 +57,8 @@ class Consent:
 async def keep(pool: asyncpg.Pool[asyncpg.Record], vault: Vault, consent: Consent) -> UUID:
     """Make the connection, or bring the same account back to work: its jobs start again at once.
 
+    Emits `account.connected`.
+
     Returns:
         The connection's id, which stays the same for an account.
     """
@@ -64,7 +66,7 @@ async def keep(pool: asyncpg.Pool[asyncpg.Record], vault: Vault, consent: Consen
     async with pool.acquire() as connection, connection.transaction():
         # Behind a refresh in flight, never beside it: its outcome must not overwrite the new tokens.
         await connection.fetch(sql.connection_lock, consent.workspace_id, consent.provider, consent.account)
-        connection_id: UUID = await connection.fetchval(
+        row = await connection.fetchrow(
             sql.connection_save,
             consent.workspace_id,
             consent.user_id,
@@ -74,8 +76,12 @@ async def keep(pool: asyncpg.Pool[asyncpg.Record], vault: Vault, consent: Consen
             msgspec.json.encode(dict(consent.endpoints)).decode(),
             consent.client_id,
         )
+        if row is None:
+            raise RuntimeError("an upsert without a condition answers a row")
+        connection_id: UUID = row["id"]
         await _keep_secrets(connection, vault, consent, connection_id)
         await gates.reopen(connection, gates.connection_key(connection_id))
+        await connection.fetchval(sql.connection_connected, consent.workspace_id, connection_id, row["is_new"])
     return connection_id
 
 

@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 LOCK_SECONDS = TOKEN_DEADLINE_SECONDS + 10.0
 """A refresh transaction lives no longer; the server ends it then, whatever has become of us."""
 ACQUIRE_SECONDS = 10.0
-REFRESHES_MAX = 4
+REFRESHES_MAX = 2
 """Refreshes at a time per daemon: each holds a database connection while the provider answers."""
 
 

@@ -3,7 +3,7 @@
 -- Uses connection_workspace_id_id_key.
 SELECT crmd.emit(
     'account.connected',
-    jsonb_build_object('connectionId', id, 'userId', user_id, 'provider', provider, 'account', account, 'isNew', $3),
+    jsonb_build_object('connectionId', id, 'userId', user_id, 'provider', provider, 'account', account, 'isNew', $3::boolean),
     workspace_id, user_id, 'connection', id::text)
 FROM crmd.connection
 WHERE workspace_id = $1 AND id = $2
