@@ -59,6 +59,8 @@ def test_a_report_of_success_is_no_bounce(build: Build) -> None:
         (["From: postmaster@mx.example", "Subject: Undeliverable: Offer"], BOUNCE_TEXT + "\nbob@y.example\n", True),
         (["From: x@mx.example", "X-Failed-Recipients: bob@y.example", "Subject: Mail delivery failed"], "Hm.", True),
         (["From: Postmaster <postmaster@mx.example>", "Subject: Unzustellbar: Angebot"], "bob@y.example", True),
+        (["From: <>", "Subject: Offer"], "<bob@y.example>: 550 5.1.1 unknown", True),
+        (["From: sys@mx.example", "X-MS-Embedded-Report:", "Subject: Undeliverable"], "bob@y.example", True),
         (["Return-Path: <>", "From: mail@mx.example", "Subject: Mail"], "<bob@y.example>: 550 5.1.1 unknown", True),
         (
             ["From: mailer-daemon@mx.example", "Subject: =?utf-8?B?0J3QtdC00L7RgdGC0LDQstC70LXQvdC90L7QtQ==?="],

@@ -141,6 +141,17 @@ def test_transfer_encodings_are_undone(build: Build, encoding: str, body: str, t
     assert mail.text == text
 
 
+def test_a_file_inside_the_text_is_an_attachment(build: Build) -> None:
+    """Uuencoded files leave the text and are listed; a text that only begins so stays whole."""
+    mail = parse_message(build(FROM, body="See:\nbegin 644 a.bin\n#2&D*\n`\nend\nBye"))
+    assert (mail.text, [(each.filename, each.size_bytes) for each in mail.attachments]) == (
+        "See:\n\nBye",
+        [("a.bin", 3)],
+    )
+    song = "begin 644 songs\nnot encoded at all\nend\n"
+    assert parse_message(build(FROM, body=song)).text == song.strip()
+
+
 def test_headers_in_raw_utf8_are_read(build: Build) -> None:
     """RFC 6532 headers need no encoded words."""
     mail = parse_message(build("From: Jöhn <jöhn@exämple.example>", "Subject: Grüße", body="x"))

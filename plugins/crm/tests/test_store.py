@@ -19,6 +19,7 @@ from crmd_crm.store import (
 
 if TYPE_CHECKING:
     from crmd_crm.incoming import ReadMessage, RefusedMessage
+
     from tests.conftest import Build, Corpus, Crm
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -189,6 +190,25 @@ async def test_two_syncs_at_once_store_a_batch_once(crm: Crm, letter: bytes) -> 
         people = await tx.fetchval("SELECT count(*) FROM crm.message_address")
     assert (held.messages, held.threads, people) == (30, 3, 120)
     assert [row["message_count"] for row in members] == [10, 10, 10]
+
+
+async def test_a_count_waits_for_the_other_sync(crm: Crm, letter: bytes) -> None:
+    """Two syncs that add to one thread at the same time both count: the second waits for the first."""
+
+    async def later() -> None:
+        async with crm.transaction() as tx:
+            await store_messages(tx, crm.connection_id, read_all([incoming(letter, "m2")]))
+
+    async with crm.transaction() as tx:
+        await store_messages(tx, crm.connection_id, read_all([incoming(letter, "m0")]))
+    async with crm.transaction() as tx:
+        await store_messages(tx, crm.connection_id, read_all([incoming(letter, "m1")]))
+        second = asyncio.create_task(later())
+        while not await crm.pool.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - no event
+            await asyncio.sleep(0.01)
+    await second
+    async with crm.transaction() as tx:
+        assert await tx.fetchval("SELECT message_count FROM crm.thread") == 3
 
 
 async def test_every_statement_fits_the_schema(crm: Crm) -> None:

@@ -49,6 +49,8 @@ def _is_returned(mail: ParsedMail) -> bool:
     """Whether mail without a readable report is a returned one nonetheless."""
     if mail.headers.raw("x-failed-recipients") is not None or notification_type(mail) == "Bounce":
         return True
+    if mail.headers.raw("x-ms-embedded-report") is not None or "dsn" in mail.headers.line("content-class").lower():
+        return True
     if _has_report_part(mail):
         return True
     return is_daemon(mail) or _says_returned(mail)
@@ -95,9 +97,10 @@ def is_postmaster(mail: ParsedMail) -> bool:
 
 
 def has_null_sender(mail: ParsedMail) -> bool:
-    """Whether the envelope's sender is <> or a daemon: mail that must not be answered."""
-    paths = mail.headers.raw_all("return-path")
-    if not paths:
+    """Whether the envelope's sender (or the sender shown) is <> or a daemon: mail that must not be answered."""
+    if mail.headers.line("from").strip() == "<>":
+        return True
+    if not mail.headers.raw_all("return-path"):
         return False
     path = mail.headers.line("return-path").strip().lower()
     return path in {"<>", "<null>"} or phrases.DAEMON_LOCAL.fullmatch(path.strip("<>").partition("@")[0]) is not None

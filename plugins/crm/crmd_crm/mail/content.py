@@ -8,6 +8,7 @@ from crmd_crm.mail.header import one_line
 from crmd_crm.mail.limits import MailLimits
 from crmd_crm.mail.markup import text_of_html
 from crmd_crm.mail.part import Part, attached_headers
+from crmd_crm.mail.uuencoded import split_uuencoded
 
 _FILENAME_CHARS_MAX = 255
 _MARK = re.compile(r"<[^<>\n]{0,100}>")
@@ -116,6 +117,7 @@ def _read_text(part: Part, content: Content, limits: MailLimits) -> None:
     if is_html and declared is None and (meta := _META_CHARSET.search(data[:4_000])):
         declared = meta[1].decode("ascii")
     text, is_guess = decode_text(data, declared)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
     if is_guess:
         content.defects.add("charset_guessed")
     chars_max = limits.html_chars_max if is_html else limits.text_chars_max
@@ -125,14 +127,19 @@ def _read_text(part: Part, content: Content, limits: MailLimits) -> None:
     if is_html:
         content.htmls.append(text)
         text = storable(text_of_html(text))
-    elif part.type in {"text/enriched", "text/richtext"}:
+    elif part.type == "text/plain":
+        text, files = split_uuencoded(text)
+        content.attachments.extend(
+            Attachment(name, "application/octet-stream", size, None, is_inline=False) for name, size in files
+        )
+    else:
         text = _MARK.sub("", text)
     content.texts.append(tidy(text))
 
 
 def tidy(text: str) -> str:
-    """Line feeds only, no control characters, no blank lines at either end."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n").strip("\n")
+    """No control characters, no blank lines at either end."""
+    text = text.strip("\n")
     return "".join(char for char in text if char >= " " or char in "\n\t") if not text.isprintable() else text
 
 
