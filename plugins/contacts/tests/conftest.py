@@ -6,20 +6,20 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from crmd_contacts import ExtractContacts, extract_contacts
 from crmd_contacts.mail import Mail, Party
 
 if TYPE_CHECKING:
-    import asyncpg
     from crmd_contacts import Extracted
 
     import crmd
+    from crmd.config.loading import Config
 
     Pool = asyncpg.Pool[asyncpg.Record]
 
@@ -99,6 +99,15 @@ class Office:
             yield cast("crmd.Transaction", told)
         self.events += told.events
 
+    async def connect(self, account: str) -> None:
+        """Note that a mailbox is connected."""
+        await self.pool.execute(
+            "INSERT INTO crmd.connection (id, workspace_id, provider, account) VALUES ($1, $2, 'google', $3)",
+            self.connection_id,
+            self.workspace_id,
+            account,
+        )
+
     async def store(self, mail: Mail) -> UUID:
         """Store a message as a sync plugin leaves it behind."""
         async with self.transaction() as tx:
@@ -177,13 +186,12 @@ class Office:
 
 
 @pytest.fixture
-async def office(database: Pool) -> Office:
-    """An empty workspace with the tables of crm and contacts."""
-    for package, name in (("crmd_crm", "0001_model.sql"), ("crmd_contacts", "0001_claim.sql")):
-        schema = package.removeprefix("crmd_")
-        if await database.fetchval("SELECT to_regnamespace($1)", schema) is None:
-            await database.execute((resources.files(package) / "migrations" / name).read_text("utf-8"))
-    return Office(database)
+async def office(crmd_config: Config) -> AsyncIterator[Office]:
+    """An empty workspace with the tables of crm and contacts; the test's module names the two plugins by its mark."""
+    assert crmd_config.database.dsn is not None
+    pool = await asyncpg.create_pool(crmd_config.database.dsn.reveal(), min_size=1, max_size=8)
+    yield Office(pool)
+    await pool.close()
 
 
 @pytest.fixture(scope="session")

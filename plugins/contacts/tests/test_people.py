@@ -5,12 +5,18 @@ from itertools import permutations
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import crmd_contacts
+import crmd_crm
+import pytest
 from crmd_contacts.people import SQL
 
 if TYPE_CHECKING:
     from crmd_contacts.mail import Mail
 
+    from crmd.testing.workbench import Workbench
     from tests.conftest import MailFrom, Office
+
+pytestmark = pytest.mark.crmd_plugins(crmd_crm, crmd_contacts)
 
 JANE = "Jane Doe <jane.doe@brightwater.example>"
 SIGNED = "Hi\n\nBest regards,\n\nJane Doe\nHead of Sales\nBrightwater Ltd\nTel: +44 20 7946 0958"
@@ -179,3 +185,17 @@ async def test_every_statement_can_be_prepared(office: Office) -> None:
         for name, text in SQL:
             assert text.startswith("-- "), name
             await tx.prepare(text)  # type: ignore[attr-defined]  # the test's transaction wraps a connection
+
+
+async def test_the_daemon_itself_runs_the_job(workbench: Workbench) -> None:
+    """Under its alias and with camelCase payload the job runs as any other, and an unknown message ends it well."""
+    done = await workbench.run_job("contact-extraction", {"emailId": str(uuid4())})
+    assert (done.status, done.message) == ("completed", "")
+    assert "no longer exists" in done.result["skipped"]
+
+
+async def test_a_mailbox_owner_is_no_contact(office: Office, mail_from: MailFrom) -> None:
+    """Whose mailbox is read is not made a contact of its own."""
+    await office.connect("Jane.Doe@brightwater.example")
+    await office.read(mail_from(JANE, SIGNED, to=["Bob Ray <bob@ray.example>"]))
+    assert [person["full_name"] for person in await office.people()] == ["Bob Ray"]
