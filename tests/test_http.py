@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import itertools
 import logging
@@ -356,6 +357,43 @@ async def test_an_odd_retry_after_is_survived(header: str) -> None:
         assert (await client.request("POST", server.url, gate=door.gate)).is_ok
     assert len(door.closed) == len(door.slept) == 1
     assert 0 < door.slept[0] < 2
+
+
+async def test_a_provider_that_keeps_refusing_gets_a_longer_pause() -> None:
+    """When no answer says for how long, the last of several refusals stops everybody for half a minute."""
+    door = Door()
+    async with serving(says(429)) as server, GuardedClient("none", policy=QUICK, sleep=door.sleep) as client:
+        with pytest.raises(GateClosed) as caught:
+            await client.request("GET", server.url, gate=door.gate)
+    assert caught.value.after_seconds == 30
+    assert [seconds < 1 for seconds, _ in door.closed] == [True, True, False]
+
+
+async def test_a_provider_that_is_down_is_not_asked_by_every_job() -> None:
+    """Calls that fail in a row close the gate, each time for longer; one success starts the count anew."""
+    door = Door()
+    fails = [says(503)] * QUICK.attempts_max
+    script = [*fails * 4, says(), *fails * 7]
+    async with (
+        serving(*script) as server,
+        GuardedClient("none", policy=QUICK, sleep=door.sleep, chance=lambda: 0.0) as client,
+    ):
+        for _ in range(12):
+            with contextlib.suppress(RetryJob):
+                await client.request("GET", server.url, gate=door.gate)
+        with pytest.raises(RetryJob):
+            await client.request("GET", server.url.replace("127.0.0.1", "127.0.0.2"), gate=door.gate)
+    assert [seconds for seconds, _ in door.closed] == [15, 30, 60, 120]
+
+
+async def test_a_hanging_provider_counts_as_down() -> None:
+    """Calls that meet their deadline close the gate as calls that are refused do."""
+    door = Door()
+    async with serving(hangs) as server, GuardedClient("none", policy=QUICK, chance=lambda: 0.0) as client:
+        for _ in range(5):
+            with pytest.raises(OutcomeUnknown):
+                await client.request("POST", server.url, gate=door.gate, deadline_seconds=0.05)
+    assert [seconds for seconds, _ in door.closed] == [15]
 
 
 async def test_short_pauses_do_not_go_on_for_ever() -> None:

@@ -12,6 +12,7 @@ import anyio
 
 from crmd.errors import GateClosed, RetryJob
 from crmd.http.address import check_public_url, public_socket
+from crmd.http.breaker import Breaker
 from crmd.http.policy import PUBLIC_POLICY, HttpPolicy
 from crmd.http.request import built
 from crmd.http.retry import Deliver, GiveUp, OutcomeUnknown, Pause, SendAgain, Unanswered, decide
@@ -55,6 +56,7 @@ class GuardedClient:
         self._chance = chance
         self._sleep = sleep
         self._session: aiohttp.ClientSession | None = None
+        self._breaker = Breaker()
         self._slots: WeakValueDictionary[str, anyio.Semaphore] = WeakValueDictionary()
 
     async def __aenter__(self) -> Self:
@@ -93,10 +95,14 @@ class GuardedClient:
         seconds = parts.get("deadline_seconds") or self.policy.deadline_seconds
         try:
             with anyio.fail_after(seconds):
-                return await self._until_settled(request)
+                response = await self._until_settled(request)
         except TimeoutError:
-            fault = RetryJob if request.is_repeatable else OutcomeUnknown
-            raise fault(f"{request.host} did not answer within {seconds:g} seconds") from None
+            reason = f"{request.host} did not answer within {seconds:g} seconds"
+            await self._book_failure(request, reason)
+            raise (RetryJob if request.is_repeatable else OutcomeUnknown)(reason) from None
+        if request.gate is not None:
+            self._breaker.succeeded(request.gate.key)
+        return response
 
     async def _until_settled(self, request: Request) -> Response:
         attempt = 0
@@ -110,6 +116,7 @@ class GuardedClient:
                 case Pause(after_seconds, reason):
                     await self._pause(request, after_seconds, reason, is_last=attempt >= self.policy.attempts_max)
                 case GiveUp(reason, is_unknown, after_seconds):
+                    await self._book_failure(request, reason)
                     raise OutcomeUnknown(reason) if is_unknown else RetryJob(reason, after_seconds=after_seconds)
 
     async def _step(self, request: Request, attempt: int) -> Step:
@@ -139,6 +146,14 @@ class GuardedClient:
             slots = self._slots[request.gate.key] = anyio.Semaphore(self.policy.in_flight_max)
         async with slots:
             return await send(self._session, request, body_bytes_max=self.policy.body_bytes_max)
+
+    async def _book_failure(self, request: Request, reason: str) -> None:
+        """Failures in a row close the gate, so that a provider which is down is not asked by every job in turn."""
+        if request.gate is None:
+            return
+        pause_seconds = self._breaker.failed(request.gate.key, self._chance())
+        if pause_seconds is not None:
+            await request.gate.close(pause_seconds, reason)
 
     async def _sleep_or_give_up(self, request: Request, seconds: float) -> None:
         """A sleep that would outlast the deadline is no use: the slot is given back at once."""

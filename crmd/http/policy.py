@@ -21,6 +21,7 @@ class HttpPolicy:
         attempts_max: Times one call is sent, when it may be sent again.
         wait_seconds_max: A pause that a provider asks for is waited out inside the job up to this; a longer one gives
             the slot back.
+        unstated_pause_seconds: How long everybody pauses when a provider keeps refusing without saying for how long.
         in_flight_max: Requests at a time per gate (that is, per connection) and daemon.
         backoff: Pauses between the attempts of one call.
     """
@@ -31,6 +32,7 @@ class HttpPolicy:
     body_bytes_max: int = 64 * MEBIBYTE
     attempts_max: int = 3
     wait_seconds_max: float = 5.0
+    unstated_pause_seconds: float = 30.0
     in_flight_max: int = 10
     backoff: Backoff = field(default_factory=lambda: Backoff(first_seconds=0.5, factor=2.0, cap_seconds=10.0))
 

@@ -88,7 +88,8 @@ def decide(
     after_seconds = policy.backoff.delay_seconds(attempt, chance, retry_after_seconds=pause)
     match verdict:
         case RateLimited():
-            return Pause(after_seconds, verdict.reason)
+            keeps_refusing = pause is None and attempt >= policy.attempts_max
+            return Pause(max(after_seconds, policy.unstated_pause_seconds * keeps_refusing), verdict.reason)
         case Retryable():
             return _after_fault(outcome, after_seconds, may_repeat=attempt < policy.attempts_max, is_safe=is_repeatable)
         case AuthExpired() | Final():
