@@ -1,0 +1,105 @@
+"""What commands ask of their arguments: a job type that exists, a payload that is JSON, the id of a workspace."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+import msgspec
+
+from crmd.errors import UsageError
+
+if TYPE_CHECKING:
+    from crmd.job_type import JobType
+    from crmd.loaded import Loaded
+
+# Names of workspaces are hashed into this namespace (RFC 9562, version 5), so that a name always means the same id.
+WORKSPACES = UUID("9f1c1b3e-6d3c-5c0e-8c1e-2f6f0d1a7b44")
+
+
+def job_type_named(loaded: Loaded, name: str) -> JobType:
+    """The job type of that name or alias.
+
+    Raises:
+        UsageError: No loaded plugin declares it.
+    """
+    found = loaded.job_types.get(name)
+    if found is not None:
+        return found
+    near = difflib.get_close_matches(name, loaded.job_types, n=1)
+    hint = f"Did you mean {near[0]}?" if near else "`crmd plugins` lists the job types."
+    broken = ", ".join(plugin.name for plugin in loaded.registry.broken)
+    if broken and not near:
+        hint = f"It may belong to a plugin that cannot be used ({broken}): see `crmd plugins`."
+    raise UsageError(f"There is no job type {name!r}.", hint=hint)
+
+
+def payload_of(text: str | None) -> Any:  # noqa: ANN401 - JSON of any shape, checked against the job type afterwards
+    """The payload given as JSON, as `@file` or as `-` for standard input; empty when none is given.
+
+    Raises:
+        UsageError: It cannot be read, or is not JSON.
+    """
+    if text is None:
+        return {}
+    content, place = _content(text)
+    try:
+        value = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise UsageError(
+            f"The payload{place} is not JSON: {error}.", hint="""Write for instance --payload '{"limit": 5}'."""
+        ) from None
+    if not isinstance(value, dict):
+        raise UsageError(f"The payload{place} is not a JSON object.", hint="It begins with { and ends with }.")
+    return value
+
+
+def _content(text: str) -> tuple[bytes, str]:
+    if text == "-":
+        return sys.stdin.buffer.read(), " from standard input"
+    if not text.startswith("@"):
+        return text.encode("utf-8", "surrogateescape"), ""
+    path = Path(text[1:])
+    try:
+        return path.read_bytes(), f" in {path}"
+    except OSError as error:
+        raise UsageError(f"The payload file {path} cannot be read: {error.strerror}.") from None
+
+
+def workspace_of(text: str | None) -> UUID | None:
+    """The workspace's id; a name stands for the id that is made from it."""
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        return uuid5(WORKSPACES, text)
+
+
+def uuid_of(text: str | None, what: str) -> UUID | None:
+    """An id.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if not text:
+        return None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no id of {what}.", hint="An id has 32 hexadecimal digits.") from None
+
+
+def bounds_of(prefix: str, what: str) -> tuple[UUID, UUID]:
+    """The first and the last id that begins so.
+
+    Raises:
+        UsageError: It is no beginning of an id.
+    """
+    digits = prefix.replace("-", "").lower()
+    if not digits or len(digits) > 32 or not all(sign in "0123456789abcdef" for sign in digits):  # noqa: PLR2004 - digits of an id
+        raise UsageError(f"{prefix!r} is no id of {what}, nor the beginning of one.", hint=f"See `crmd {what}s list`.")
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))

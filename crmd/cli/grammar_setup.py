@@ -1,0 +1,61 @@
+"""The commands that set crmd up and keep it running."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from crmd.cli.grammar import Grammar
+
+
+def add(grammar: Grammar) -> None:
+    """Add them."""
+    grammar.command("run", "Run the daemon until it is asked to stop.")
+    _add_demo(grammar)
+    _add_init(grammar)
+    grammar.command("doctor", "Look for what is wrong, and say how to mend it.")
+    grammar.command("check", "Check the configuration and the plugins, every problem with its place.")
+    _add_migrate(grammar)
+    _add_config(grammar)
+    _add_plugins(grammar)
+
+
+def _add_demo(grammar: Grammar) -> None:
+    demo = grammar.command("demo", "Show it all on a made-up mailbox: no account, no settings, one minute.")
+    demo.add_argument("--seconds", type=float, default=55.0, metavar="N", help="end after so long at the most")
+    demo.add_argument("--keep", action="store_true", help="keep the folder with the database afterwards")
+    demo.add_argument("--dir", metavar="PATH", help="use this folder, and keep it")
+
+
+def _add_init(grammar: Grammar) -> None:
+    init = grammar.command("init", "Write a commented crmd.toml.")
+    init.add_argument("path", nargs="?", default="crmd.toml", help="where to; default ./crmd.toml")
+    init.add_argument("--force", action="store_true", help="replace a file that is there")
+
+
+def _add_migrate(grammar: Grammar) -> None:
+    migrate = grammar.command("migrate", "Bring the database up to date.")
+    migrate.add_argument("--dry-run", dest="is_dry_run", action="store_true", help="only show what is missing")
+
+
+def _add_config(grammar: Grammar) -> None:
+    config = grammar.command("config", "Show every setting in force.", function="show")
+    actions = grammar.group(config)
+    show = grammar.command("show", "Show every setting in force.", function="show", under=actions)
+    show.add_argument("--origin", action="store_true", help="with the file, variable or flag that set it")
+    config.set_defaults(origin=False)
+
+
+def _add_plugins(grammar: Grammar) -> None:
+    for name in ("plugins", "plugin"):
+        plugins = grammar.command(name, "List the plugins, or begin a new one.", function="listed")
+        plugins.set_defaults(module="plugins")
+        actions = grammar.group(plugins)
+        grammar.command(
+            "list", "List the enabled plugins; a broken one with its reason.", function="listed", under=actions
+        )
+        new = grammar.command(
+            "new", "Write a new plugin: one job, its settings, its test.", function="new", under=actions
+        )
+        new.add_argument("name", help="lower case with dashes, as lead-scoring")
+        new.add_argument("--dir", default=".", metavar="PATH", help="where its folder is made; default here")

@@ -1,0 +1,174 @@
+"""`crmd jobs`: list, show, watch, retry and cancel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from crmd.cli.asking import uuid_of, workspace_of
+from crmd.cli.attached import database, job_id_of
+from crmd.cli.live import live
+from crmd.cli.screen import emit_json, say, show_record, show_rows
+from crmd.cli.session import configured, in_loop, log_quietly
+from crmd.errors import CrmdError, ExitCode
+from crmd.store import jobs
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Awaitable, Callable, Mapping
+    from uuid import UUID
+
+    from crmd.store.pools import Pool
+
+COLUMNS = {
+    "id": "id",
+    "status": "status",
+    "type": "type",
+    "attempt": "attempt",
+    "run_at": "due",
+    "finished_at": "finished",
+    "progress": "progress",
+    "last_error": "last error",
+}
+LOOK_SECONDS = 0.5
+ENDED = frozenset({"completed", "failed", "cancelled", "dead"})
+
+
+def listed(arguments: Namespace) -> int:
+    """List jobs, newest first."""
+
+    async def work(pool: Pool) -> int:
+        rows = await jobs.list_jobs(
+            pool,
+            statuses=arguments.status,
+            job_type=arguments.type,
+            workspace_id=workspace_of(arguments.workspace),
+            before_id=uuid_of(arguments.before, "a job"),
+            limit=max(arguments.limit, 1),
+        )
+        shown = [dict(row) for row in rows] if arguments.is_json else [_brief(dict(row)) for row in rows]
+        show_rows(shown, COLUMNS, is_json=arguments.is_json, empty="There are no such jobs.")
+        return ExitCode.OK
+
+    return _with_database(arguments, work)
+
+
+def show(arguments: Namespace) -> int:
+    """Show one job with its attempts."""
+
+    async def work(pool: Pool) -> int:
+        row = await _found(pool, await job_id_of(pool, arguments.id))
+        record = dict(row) if arguments.is_json else {name: value for name, value in row.items() if value is not None}
+        show_record(record, is_json=arguments.is_json)
+        return ExitCode.OK
+
+    return _with_database(arguments, work)
+
+
+def watch(arguments: Namespace) -> int:
+    """Watch one job until it ends, or all until Ctrl-C."""
+
+    async def work(pool: Pool) -> int:
+        if arguments.id is None:
+            return await _watch_all(pool)
+        return await _watch_one(pool, await job_id_of(pool, arguments.id), is_json=arguments.is_json)
+
+    return _with_database(arguments, work)
+
+
+def retry(arguments: Namespace) -> int:
+    """Run an ended job again, as a new one."""
+
+    async def work(pool: Pool) -> int:
+        job_id = await job_id_of(pool, arguments.id)
+        again = await jobs.retry(pool, job_id)
+        if again is None:
+            raise CrmdError(f"Job {job_id} has not ended yet.", hint=f"Cancel it first: crmd jobs cancel {job_id}")
+        show_record({"id": again.id, "retried_from": job_id, "is_new": again.is_new}, is_json=arguments.is_json)
+        return ExitCode.OK
+
+    return _with_database(arguments, work)
+
+
+def cancel(arguments: Namespace) -> int:
+    """Cancel a job and those below it."""
+
+    async def work(pool: Pool) -> int:
+        job_id = await job_id_of(pool, arguments.id)
+        before = await _found(pool, job_id)
+        if before["status"] in ENDED:
+            raise CrmdError(f"Job {job_id} has ended already: {before['status']}.")
+        answer = await jobs.cancel(pool, job_id, "cancelled by an operator")
+        show_record({"id": job_id, "answer": answer}, is_json=arguments.is_json)
+        return ExitCode.OK
+
+    return _with_database(arguments, work)
+
+
+def _with_database(arguments: Namespace, work: Callable[[Pool], Awaitable[int]]) -> int:
+    log_quietly(arguments)
+    config = configured(arguments)
+
+    async def reach() -> int:
+        async with database(config) as pool:
+            return await work(pool)
+
+    return in_loop(config, reach)
+
+
+async def _found(pool: Pool, job_id: UUID) -> Mapping[str, Any]:
+    row = await jobs.show(pool, job_id)
+    if row is None:  # retention dropped it between two statements
+        raise CrmdError(f"Job {job_id} is no longer kept.")
+    return dict(row)
+
+
+async def _watch_one(pool: Pool, job_id: UUID, *, is_json: bool) -> int:
+    with live() as screen:
+        row = await _found(pool, job_id)
+        while row["status"] not in ENDED:
+            screen.update(str(job_id)[:13], row["status"], row["progress"])
+            await anyio.sleep(LOOK_SECONDS)
+            row = await _found(pool, job_id)
+    if is_json:
+        emit_json(dict(row))
+    else:
+        show_record(_brief(row), is_json=False)
+    return ExitCode.OK if row["status"] == "completed" else ExitCode.FAILED
+
+
+async def _watch_all(pool: Pool) -> int:
+    """A line per change: which job types stand where."""
+    before = ""
+    while True:
+        rows = await jobs.counts(pool)
+        now = "; ".join(f"{row['type']} {row['jobs']} {row['status']}" for row in rows) or "no jobs"
+        if now != before:
+            say(now)
+            before = now
+        await anyio.sleep(LOOK_SECONDS)
+
+
+def _brief(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns that people look at."""
+    brief = {name: row.get(name) for name in COLUMNS}
+    brief["progress"] = progress_text(row["progress"])
+    brief["last_error"] = error_text(row)
+    brief["attempt"] = f"{row['attempt']}/{row['max_attempts']}"
+    return brief
+
+
+def progress_text(progress: Mapping[str, Any] | None) -> str | None:
+    """`120/400 reading`, or None."""
+    if progress is None:
+        return None
+    total = progress.get("total")
+    done = progress.get("done", 0)
+    return f"{done}{'' if total is None else f'/{total}'} {progress.get('note', '')}".strip()
+
+
+def error_text(row: Mapping[str, Any]) -> str | None:
+    """The newest error in one line, or None."""
+    error = row.get("last_error") or (row.get("errors") or [None])[-1]
+    return None if error is None else f"{error.get('class')}: {error.get('message')}"
