@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmd.embedded import THROWAWAY, Binaries, EmbeddedServer, find_binaries, running_embedded, temporary_embedded
+from crmd.embedded.__main__ import main
 from crmd.embedded.account import Account, blocked_folder, server_account
 from crmd.embedded.attaching import reachable_embedded
 from crmd.embedded.binaries import reachable
@@ -29,7 +30,7 @@ from crmd.embedded.folders import SOCKET_NAME, SOCKET_PATH_MAX_BYTES, Folders
 from crmd.embedded.orphan import PID_FILE, Workers, workers
 from crmd.embedded.server import LOG_MAX_BYTES, last_words, trim_log
 from crmd.embedded.supervisor import RESTART_MAX_SECONDS, restart_delay_seconds
-from crmd.errors import ConfigError, CrmdError
+from crmd.errors import ConfigError, CrmdError, ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -313,6 +314,27 @@ async def test_a_command_borrows_the_daemons_server(state_dir: Path) -> None:
     assert workers(Folders(state_dir).data).pids == ()
 
 
+def test_a_dump_comes_back_in_a_new_cluster(state_dir: Path) -> None:
+    """What docs/operations.md tells: dump, move the data away, restore; with the wheel's own programs."""
+
+    def tool(*command: str) -> str:
+        words = [sys.executable, "-m", "crmd.embedded", str(state_dir), *command]
+        return subprocess.run(words, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout  # noqa: S603 - ours
+
+    tool("psql", "-c", "CREATE TABLE kept AS SELECT 42 AS answer")
+    tool("pg_dump", "-Fc", "-f", str(state_dir / "dump"))
+    (state_dir / "postgres").rename(state_dir / "postgres.old")
+    tool("pg_restore", "-d", "crmd", str(state_dir / "dump"))
+    assert tool("psql", "-Atc", "TABLE kept") == "42\n"
+
+
+@pytest.mark.parametrize(("arguments", "told"), [(["/tmp"], "a command are needed"), ([], "a command are needed")])  # noqa: S108 - never reached
+def test_the_tool_says_what_it_needs(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Too few words end with a sentence and exit code 2."""
+    assert main(arguments) == ExitCode.USAGE
+    assert told in capsys.readouterr().err
+
+
 async def test_a_recycled_process_id_does_not_stop_the_start(state_dir: Path) -> None:
     """A stale postmaster.pid that names a live process of another kind is seen through."""
     async with running_embedded(state_dir, settings=THROWAWAY) as server:
@@ -423,6 +445,27 @@ async def test_an_ordinary_user_runs_it_too() -> None:
             await until(gone)
         async with running_embedded(state_dir, settings=THROWAWAY) as server:
             assert server.account.uid == nobody.pw_uid
+
+
+@ROOT_ONLY
+async def test_root_leaves_nothing_that_the_owner_cannot_open() -> None:
+    """A command that root runs on the daemon's state folder does not lock the daemon out afterwards."""
+    python, environ = as_nobody()
+    nobody = pwd.getpwnam("nobody")
+    with tempfile.TemporaryDirectory(prefix="crmd-test-") as name:
+        os.chown(name, nobody.pw_uid, nobody.pw_gid)
+        async with running_embedded(Path(name), settings=THROWAWAY) as server:
+            assert server.account.uid == nobody.pw_uid
+        with child(Path(name), python, environ) as (_, pid, _):
+            assert owner_of(pid) == nobody.pw_uid
+
+
+@ROOT_ONLY
+def test_a_strangers_state_folder_is_refused_in_a_sentence(state_dir: Path) -> None:
+    """A state folder of somebody else is not a traceback."""
+    python, environ = as_nobody()
+    done = subprocess.run([*python, "-c", CHILD, str(state_dir)], check=False, capture_output=True, env=environ)  # noqa: S603 - ours
+    assert b"CrmdError: The state folder" in done.stderr
 
 
 @ROOT_ONLY

@@ -38,11 +38,12 @@ class Account:
         return [sys.executable, "-I", "-S", str(Path(__file__).with_name("launcher.py")), *tie, *arguments]
 
 
-def server_account(data_owner: int | None) -> Account:
-    """Our own account, or for root: the owner of the data, else the first of `CANDIDATES` that exists.
+def server_account(data_owner: int | None, state_owner: int = 0) -> Account:
+    """Our own account, or for root: the owner of the data or of the state folder, else the first of `CANDIDATES`.
 
     Args:
         data_owner: User id that owns existing data; None before the first start.
+        state_owner: User id that owns the state folder.
 
     Raises:
         CrmdError: the data belongs to somebody else, or root has no account to switch to.
@@ -55,8 +56,8 @@ def server_account(data_owner: int | None) -> Account:
                 hint="Start crmd as the user that made them, or as root.",
             )
         return Account(ours, os.getegid(), _name_of(ours), is_ours=True)
-    if data_owner:
-        return _switched(pwd.getpwuid(data_owner))
+    if data_owner or state_owner:
+        return _switched(pwd.getpwuid(data_owner or state_owner))
     for name in CANDIDATES:
         try:
             return _switched(pwd.getpwnam(name))
@@ -66,6 +67,13 @@ def server_account(data_owner: int | None) -> Account:
         f"PostgreSQL does not run as root, and none of the users {', '.join(CANDIDATES)} exists.",
         hint="Make one (useradd --system crmd), or run crmd as an ordinary user.",
     )
+
+
+def give_to_owner(descriptor: int, folder: Path) -> None:
+    """Hand a file that root made to the owner of its folder, who must be able to open it when root is not there."""
+    if os.geteuid() == 0:
+        status = folder.stat()
+        os.fchown(descriptor, status.st_uid, status.st_gid)
 
 
 def blocked_folder(path: Path, account: Account) -> Path | None:

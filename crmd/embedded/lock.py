@@ -7,6 +7,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from crmd.embedded.account import give_to_owner
 from crmd.errors import CrmdError, ExitCode
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def locked(file: Path) -> Iterator[None]:
     Raises:
         AlreadyRunning: another process holds it.
     """
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = _opened(file)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -42,3 +43,15 @@ def locked(file: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _opened(file: Path) -> int:
+    try:
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except PermissionError:
+        raise CrmdError(
+            f"The state folder {file.parent} is not ours to write (we are user id {os.geteuid()}).",
+            hint="Run crmd as the folder's owner or as root, or set daemon.state_dir to another one.",
+        ) from None
+    give_to_owner(descriptor, file.parent)
+    return descriptor

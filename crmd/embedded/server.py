@@ -14,6 +14,7 @@ from urllib.parse import quote
 import anyio
 import asyncpg
 
+from crmd.embedded.account import give_to_owner
 from crmd.embedded.cluster import CHILD_ENVIRONMENT, USER
 from crmd.embedded.orphan import PID_FILE, clear_leftovers
 from crmd.embedded.parameters import command_line
@@ -88,7 +89,9 @@ class EmbeddedServer:
         """
         await clear_leftovers(self.folders.data, self.socket_dir)
         trim_log(self.folders.log)
-        descriptor = os.open(self.folders.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW
+        descriptor = os.open(self.folders.log, flags, 0o600)
+        give_to_owner(descriptor, self.folders.state)
         try:
             self._process = await anyio.open_process(
                 self.account.command(
@@ -174,8 +177,11 @@ def trim_log(file: Path) -> None:
         stream.seek(-LOG_MAX_BYTES, os.SEEK_END)
         kept = stream.read(LOG_MAX_BYTES)
     old = file.with_suffix(".log.old")
-    old.touch(mode=0o600)
-    old.write_bytes(kept)
+    old.unlink(missing_ok=True)
+    old.touch(mode=0o600, exist_ok=False)
+    with old.open("r+b") as stream:
+        stream.write(kept)
+        give_to_owner(stream.fileno(), old.parent)
     os.truncate(file, 0)
 
 

@@ -89,7 +89,7 @@ def restart_delay_seconds(failures: int) -> float:
 async def _prepared(folders: Folders, settings: Mapping[str, str]) -> EmbeddedServer:
     """Everything that must be so before the first start: programs, account, folders, data."""
     owner = folders.data.stat().st_uid if folders.data.exists() else None
-    account = server_account(owner)
+    account = server_account(owner, folders.state.stat().st_uid)
     socket_dir = make_server_dirs(folders, account)
     binaries = reachable(find_binaries(), account, folders.state)
     check_version(folders.data, binaries)
