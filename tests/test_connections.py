@@ -303,6 +303,53 @@ async def test_a_cancelled_job_does_not_lose_a_rotated_token(database: Pool, ban
     assert bank.refreshes == 1
 
 
+async def test_a_rotated_token_survives_a_lost_database_session(database: Pool, bank: Bank) -> None:
+    """When the session dies between the provider's answer and the commit, the new token is stored all the same."""
+    connection_id = await consented(database)
+    bank.doors.append(anyio.Event())
+    async with daemon(database, bank) as connections:
+        client = await connections.open(WORKSPACE, connection_id)
+        statuses = []
+
+        async def ask() -> None:
+            statuses.append(await get(client))
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await bank.asked.wait()
+            await database.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE state = 'idle in transaction' AND datname = current_database()"
+            )
+            bank.doors.pop().set()
+    assert statuses == [200]
+    assert bank.refreshes == 1
+    assert await stored(database, connection_id, "refresh_token") == bank.refresh_token
+
+
+async def test_a_rescue_never_overwrites_a_newer_consent(database: Pool, bank: Bank) -> None:
+    """A token whose commit was lost is dropped when a new consent was stored meanwhile."""
+    connection_id = await consented(database)
+    bank.doors.append(anyio.Event())
+    async with daemon(database, bank) as connections:
+        client = await connections.open(WORKSPACE, connection_id)
+
+        async def ask() -> None:
+            with pytest.raises(RetryJob, match="could not be stored"):
+                await get(client)
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(ask)
+            await bank.asked.wait()
+            await database.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE state = 'idle in transaction' AND datname = current_database()"
+            )
+            await consented(database, refresh_token=Secret("canary-rt-consent"))
+            bank.doors.pop().set()
+    assert await stored(database, connection_id, "refresh_token") == "canary-rt-consent"
+
+
 async def test_a_lost_grant_parks_the_accounts_jobs(database: Pool, bank: Bank) -> None:
     """invalid_grant marks the connection and closes its gate for ever in one commit; the job keeps its attempt."""
     connection_id = await consented(database)

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from crmd.connections.vault import secret_place
-from crmd.store import connections as store
+from crmd.connections.sealed import put
 from crmd.store import gates
 from crmd.store.queries import load_queries
 
@@ -99,8 +98,15 @@ async def _keep_secrets(database: Statements, vault: Vault, consent: Consent, co
         if not secret:
             await database.execute(sql.connection_secret_drop, consent.workspace_id, connection_id, name)
             continue
-        sealed = vault.seal(secret_place(consent.workspace_id, connection_id, name), secret)
-        await store.put_secret(database, consent.workspace_id, connection_id, name, store.SealedSecret(sealed, seconds))
+        await put(
+            database,
+            vault,
+            workspace_id=consent.workspace_id,
+            connection_id=connection_id,
+            name=name,
+            secret=secret,
+            seconds_left=seconds,
+        )
 
 
 async def disable(database: Statements, account: Account, *, reason: str = "disabled by an operator") -> None:

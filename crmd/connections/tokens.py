@@ -8,20 +8,21 @@ nobody. A provider that rotates refresh tokens so never sees one twice.
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, assert_never
 from weakref import WeakValueDictionary
 
 import anyio
-import asyncpg
 
 from crmd.clock import boot_seconds
 from crmd.connections import oauth
 from crmd.connections.oauth import TOKEN_DEADLINE_SECONDS, Grant, Refusal, Trouble
 from crmd.connections.provider import ClientCredentials
+from crmd.connections.sealed import opened, put_grant
 from crmd.connections.token import Token, lasts, token_of
-from crmd.connections.vault import secret_place
 from crmd.errors import FailJob, GateClosed, RetryJob
 from crmd.store import connections as store
+from crmd.store.pools import UNREACHABLE
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -32,13 +33,30 @@ if TYPE_CHECKING:
     from crmd.connections.vault import Vault
     from crmd.http.client import GuardedClient
     from crmd.secret import Secret
+    from crmd.store.pools import Connection, Pool
 
 log = logging.getLogger(__name__)
 LOCK_SECONDS = TOKEN_DEADLINE_SECONDS + 10.0
 """A refresh transaction lives no longer; the server ends it then, whatever has become of us."""
 ACQUIRE_SECONDS = 10.0
+RESCUE_DELAYS_SECONDS = (0.1, 0.5, 2.0, 5.0, 10.0)
 REFRESHES_MAX = 2
 """Refreshes at a time per daemon: each holds a database connection while the provider answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Won:
+    """What the provider has given and no commit holds yet.
+
+    Args:
+        grant: It.
+        sent_at: Boot time in seconds at which it was asked for.
+        replaced: The sealed refresh token that it replaces.
+    """
+
+    grant: Grant
+    sent_at: float
+    replaced: str
 
 
 class Tokens:
@@ -53,7 +71,7 @@ class Tokens:
 
     def __init__(
         self,
-        pool: asyncpg.Pool[asyncpg.Record],
+        pool: Pool,
         *,
         http: GuardedClient,
         vault: Vault,
@@ -114,85 +132,99 @@ class Tokens:
     async def _locked_refresh(
         self, account: Account, provider: Provider, is_good: Callable[[Secret, float | None], bool]
     ) -> Token:
+        won: list[Won] = []
         try:
             async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction():
-                outcome = await self._winner_or_second(connection, account, provider, is_good)
-        except (asyncpg.LockNotAvailableError, asyncpg.QueryCanceledError, TimeoutError):
-            raise RetryJob(f"the token of {account.provider} is being refreshed elsewhere") from None
+                outcome = await self._winner_or_second(connection, account, provider, is_good, won)
+        except UNREACHABLE as error:
+            if won:
+                return await self._rescued(account, won[0])
+            raise RetryJob(f"the token of {account.provider} waits ({type(error).__name__})") from None
         if isinstance(outcome, Token):
             return outcome
         raise outcome  # after the commit: what it says is stored
 
     async def _winner_or_second(
         self,
-        connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record],
+        connection: Connection,
         account: Account,
         provider: Provider,
         is_good: Callable[[Secret, float | None], bool],
+        won: list[Won],
     ) -> Token | Exception:
         """Wait for the lock, look again, and refresh only if nobody has."""
-        sql = load_queries("crmd.store")
-        await connection.execute(sql.connection_refresh_bounds, str(int(LOCK_SECONDS * 1000)))
-        await connection.fetchval(sql.connection_refresh_lock, account.workspace_id, account.id)
+        await self._lock(connection, account)
         stored = await store.secrets(connection, account.workspace_id, account.id)
         token = self._usable(account, stored, is_good=is_good)
-        return token or await self._refresh_once(connection, account, provider, stored)
+        return token or await self._refresh_once(connection, account, provider, stored, won)
+
+    async def _lock(self, connection: Connection, account: Account) -> str | None:
+        """Take the refresh lock for this transaction; the sealed refresh token that it guards."""
+        sql = load_queries("crmd.store")
+        await connection.execute(sql.connection_refresh_bounds, str(int(LOCK_SECONDS * 1000)))
+        ciphertext: str | None = await connection.fetchval(
+            sql.connection_refresh_lock, account.workspace_id, account.id
+        )
+        return ciphertext
 
     async def _refresh_once(
         self,
-        connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record],
+        connection: Connection,
         account: Account,
         provider: Provider,
         stored: Mapping[str, store.SealedSecret],
+        won: list[Won],
     ) -> Token | Exception:
         """One exchange under the lock. A lost grant is returned, since raising would undo the mark that it is lost."""
-        refresh_token = self._opened(account, stored, "refresh_token")
+        refresh_token = opened(self._vault, account, stored, "refresh_token")
         sent_at = boot_seconds()
         answer: Grant | Refusal = Refusal(Trouble.NEEDS_CONSENT, "no_refresh_token")
         if refresh_token is not None:
             answer = await oauth.refresh(self._http, provider, self._client_of(account, stored), refresh_token)
-        if isinstance(answer, Grant):
-            return await self._kept(connection, account, answer, sent_at)
-        log.warning("connection %s: %s refuses to refresh (%s)", account.id, account.provider, answer.code)
-        match answer.trouble:
+        if isinstance(answer, Refusal):
+            return await self._refused(connection, account, provider, answer)
+        won.append(Won(answer, sent_at, stored["refresh_token"].ciphertext))
+        return await put_grant(connection, self._vault, account, answer, sent_at)
+
+    async def _refused(
+        self,
+        connection: Connection,
+        account: Account,
+        provider: Provider,
+        refusal: Refusal,
+    ) -> Exception:
+        log.warning("connection %s: %s refuses to refresh (%s)", account.id, account.provider, refusal.code)
+        match refusal.trouble:
             case Trouble.NEEDS_CONSENT:
                 # Nobody else can have replaced the token meanwhile: the lock is ours since before it was read.
-                reason = f"{account.provider} needs a new consent ({answer.code})"
+                reason = f"{account.provider} needs a new consent ({refusal.code})"
                 await store.mark_needs_reauth(connection, account.workspace_id, account.id, reason)
                 return GateClosed(account.gate_key, after_seconds=None, reason=reason)
             case Trouble.MISCONFIGURED:
-                return FailJob(oauth.operator_fault(provider, answer).sentence)
+                return FailJob(oauth.operator_fault(provider, refusal).sentence)
             case Trouble.TRY_AGAIN | Trouble.PENDING | Trouble.SLOW_DOWN:
-                return RetryJob(f"{account.provider} cannot refresh now ({answer.code})")
+                return RetryJob(f"{account.provider} cannot refresh now ({refusal.code})")
             case _:
-                assert_never(answer.trouble)
+                assert_never(refusal.trouble)
 
-    async def _kept(
-        self,
-        connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record],
-        account: Account,
-        grant: Grant,
-        sent_at: float,
-    ) -> Token:
-        """Store a grant; the access token's life counts from the moment it was asked for."""
-        left = None if grant.lifetime_seconds is None else grant.lifetime_seconds - (boot_seconds() - sent_at)
-        await self._put(connection, account, "access_token", grant.access_token, left)
-        if grant.refresh_token is not None:
-            await self._put(connection, account, "refresh_token", grant.refresh_token, None)
-        return token_of(grant.access_token, left)
+    async def _rescued(self, account: Account, won: Won) -> Token:
+        """Store what the provider gave although the database went away before the commit.
 
-    async def _put(
-        self,
-        connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record],
-        account: Account,
-        name: str,
-        secret: Secret,
-        seconds_left: float | None,
-    ) -> None:
-        sealed = self._vault.seal(secret_place(account.workspace_id, account.id, name), secret)
-        await store.put_secret(
-            connection, account.workspace_id, account.id, name, store.SealedSecret(sealed, seconds_left)
-        )
+        Nobody will ever be given this refresh token again; so it is kept as soon as the database is back, unless
+        somebody has stored another one.
+        """
+        for delay_seconds in RESCUE_DELAYS_SECONDS:
+            try:
+                async with self._pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction():
+                    if await self._lock(connection, account) != won.replaced:
+                        break
+                    token = await put_grant(connection, self._vault, account, won.grant, won.sent_at)
+            except UNREACHABLE:
+                await anyio.sleep(delay_seconds)
+            else:
+                return token
+        log.error("connection %s: a new token of %s could not be stored", account.id, account.provider)
+        raise RetryJob(f"the new token of {account.provider} could not be stored")
 
     def _usable(
         self,
@@ -201,20 +233,15 @@ class Tokens:
         *,
         is_good: Callable[[Secret, float | None], bool],
     ) -> Token | None:
-        text = self._opened(account, stored, "access_token")
+        text = opened(self._vault, account, stored, "access_token")
         if text is None or not is_good(text, stored["access_token"].seconds_left):
             return None
         return token_of(text, stored["access_token"].seconds_left)
 
-    def _opened(self, account: Account, stored: Mapping[str, store.SealedSecret], name: str) -> Secret | None:
-        if name not in stored:
-            return None
-        return self._vault.unseal(secret_place(account.workspace_id, account.id, name), stored[name].ciphertext)
-
     def _client_of(self, account: Account, stored: Mapping[str, store.SealedSecret]) -> ClientCredentials:
         """The OAuth client that the connection was made with, else the one of the settings."""
         if account.client_id is not None:
-            return ClientCredentials(account.client_id, self._opened(account, stored, "client_secret"))
+            return ClientCredentials(account.client_id, opened(self._vault, account, stored, "client_secret"))
         if account.provider not in self._credentials:
             raise FailJob(f"No OAuth client is set in [providers.{account.provider}].")
         return self._credentials[account.provider]
