@@ -203,7 +203,13 @@ def _connections(
         if given.client_id is not None:
             credentials[name] = ClientCredentials(given.client_id, given.client_secret)
     return Connections(
-        pools.control, http=http, vault=vault, limiter=limiter, providers=providers, credentials=credentials
+        pools.control,
+        http=http,
+        vault=vault,
+        limiter=limiter,
+        providers=providers,
+        credentials=credentials,
+        rates=rates_of(config),  # [limits.<provider>] takes the place of what the plugin declares
     )
 
 
