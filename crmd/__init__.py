@@ -35,20 +35,31 @@ if TYPE_CHECKING:
     from crmd.connections.account import Account
     from crmd.connections.client import ConnectionClient
     from crmd.connections.provider import Provider
-    from crmd.http.response import Response
+    from crmd.http.limiter import Rate
+    from crmd.http.response import Response, served_at
+    from crmd.http.verdict import AuthExpired, Final, RateLimited, Retryable, Verdict, classify
 
 __version__ = "0.1.0"
 
 # Imported when asked for: they bring the HTTP stack, which no command needs before its first output.
 _LATER = {
     "Account": "crmd.connections.account",
+    "AuthExpired": "crmd.http.verdict",
     "ConnectionClient": "crmd.connections.client",
+    "Final": "crmd.http.verdict",
     "Provider": "crmd.connections.provider",
+    "Rate": "crmd.http.limiter",
+    "RateLimited": "crmd.http.verdict",
     "Response": "crmd.http.response",
+    "Retryable": "crmd.http.verdict",
+    "Verdict": "crmd.http.verdict",
+    "classify": "crmd.http.verdict",
+    "served_at": "crmd.http.response",
 }
 
 __all__ = [
     "Account",
+    "AuthExpired",
     "Backoff",
     "Cancel",
     "Concurrency",
@@ -58,6 +69,7 @@ __all__ = [
     "Enqueued",
     "Enqueuing",
     "FailJob",
+    "Final",
     "GateClosed",
     "HealthCheck",
     "Job",
@@ -69,17 +81,23 @@ __all__ = [
     "Priority",
     "Provider",
     "Queries",
+    "Rate",
+    "RateLimited",
     "Response",
     "RetryJob",
+    "Retryable",
     "Schedule",
     "Snooze",
     "Statements",
     "Status",
     "Transaction",
     "Unique",
+    "Verdict",
+    "classify",
     "hookimpl",
     "job",
     "load_queries",
+    "served_at",
 ]
 
 
