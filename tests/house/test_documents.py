@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
 
+from crmd.cli.grammar import build_parser, commands_of
+from crmd.errors import UsageError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 MAKE = re.compile(r"(?:^|`)make ([a-z-]+)", re.MULTILINE)
+BLOCK = re.compile(r"^```(?:sh|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INLINE = re.compile(r"`([^`\n]+)`")
+CRMD = re.compile(r"^(?:\.venv/bin/)?crmd ([^\n#|&>$…]+)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)")
 PINNED = re.compile(r"[a-z0-9._-]+==[^\s;]+(?: ; .*)? \\")
 PIN = re.compile(r"^([a-z0-9._-]+)==(\S+)", re.MULTILINE)
@@ -34,6 +41,32 @@ def test_links_between_documents_lead_somewhere(texts: dict[Path, str]) -> None:
         if "://" not in target and not target.startswith("mailto:") and not (path.parent / target).exists()
     ]
     assert broken == []
+
+
+def commands(text: str) -> list[list[str]]:
+    """What a document tells people to type after `crmd`, as words: in its shell blocks, and between backticks."""
+    typed = "\n".join([*BLOCK.findall(text), *INLINE.findall(BLOCK.sub("", text))])
+    return [words.split() for words in CRMD.findall(typed) if "COMMAND" not in words]
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, "docs/operations.md"])
+def test_documents_name_only_commands_that_parse(root: Path, name: str) -> None:
+    """Each `crmd …` that a document tells people to type is a command with arguments that it takes."""
+    parser = build_parser()
+    for words in commands((root / name).read_text("utf-8")):
+        with contextlib.suppress(SystemExit):  # --help ends so
+            try:
+                parser.parse_args(words)
+            except UsageError as fault:  # a sentence may name a command without what it needs
+                if "arguments are required" not in fault.sentence:
+                    raise
+
+
+def test_the_readme_names_every_command(root: Path) -> None:
+    """No command is left out of the README's table."""
+    named = {words[0] for words in commands((root / "README.md").read_text("utf-8")) if words}
+    aliases = {"plugin"}  # `crmd plugin new` reads better than `crmd plugins new`; both work
+    assert set(commands_of(build_parser()).choices) - named - aliases == set()
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])

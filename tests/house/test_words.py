@@ -76,6 +76,7 @@ def test_no_test_waits_for_time_to_pass(tests: dict[Path, ast.Module]) -> None:
     found = [
         f"{path}:{node.lineno}"
         for path, tree in tests.items()
+        if path.name.startswith("test_")  # a sample job may well block: that is what it shows
         for node in ast.walk(tree)
         if isinstance(node, ast.Call)
         and isinstance(node.func, ast.Attribute)
