@@ -2,8 +2,10 @@
 -- provider version is newer than the batch's stays: syncs may run twice, overlap and come late.
 -- $1 uuid: connection. $2 jsonb: array of objects with the columns of the record below (raw_sha256 as hex, instants ISO 8601).
 -- Relies on the unique keys (workspace_id, connection_id, provider_id) of message and (…, provider_thread_id) of thread.
+-- The lookups are LATERAL and fenced by LIMIT, so that each is one probe of its unique key even before the tables were ever
+-- analysed: a join would scan the whole mailbox once per message.
 WITH given AS MATERIALIZED (
-    SELECT new.*, thread.id AS thread_id, decode(new.raw_sha256_hex, 'hex') AS raw_sha256
+    SELECT new.*, found.thread_id, decode(new.raw_sha256_hex, 'hex') AS raw_sha256
     FROM jsonb_to_recordset($2::jsonb) AS new (
         provider_id text, provider_thread_id text, provider_history_id bigint, rfc822_message_id text, in_reply_to text,
         references_ids text[], kind text, direction text, subject text, from_name text, from_address text,
@@ -11,35 +13,46 @@ WITH given AS MATERIALIZED (
         is_unread boolean, is_draft boolean, has_attachments boolean, bounce jsonb, defects text[], size_bytes integer,
         raw_sha256_hex text
     )
-    JOIN crm.thread ON thread.workspace_id = crmd.workspace_id() AND thread.connection_id = $1::uuid
-                   AND thread.provider_thread_id = new.provider_thread_id
+    CROSS JOIN LATERAL (
+        SELECT thread.id AS thread_id
+        FROM crm.thread
+        WHERE thread.workspace_id = crmd.workspace_id() AND thread.connection_id = $1::uuid
+          AND thread.provider_thread_id = new.provider_thread_id
+        LIMIT 1
+    ) AS found
 )
 INSERT INTO crm.message AS stored (
     workspace_id, connection_id, provider_id, thread_id, provider_history_id, rfc822_message_id, in_reply_to,
     references_ids, kind, direction, subject, from_name, from_address, sent_at, received_at, snippet, body_text,
     body_html, labels, is_unread, is_draft, has_attachments, bounce, defects, size_bytes, raw_sha256
 )
-SELECT crmd.workspace_id(), $1::uuid, provider_id, thread_id, provider_history_id, rfc822_message_id, in_reply_to,
-       references_ids, kind, direction, subject, from_name, from_address, sent_at, received_at, snippet, body_text,
-       body_html, labels, is_unread, is_draft, has_attachments, bounce, defects, size_bytes, raw_sha256
+SELECT crmd.workspace_id(), $1::uuid, given.provider_id, given.thread_id, given.provider_history_id,
+       given.rfc822_message_id, given.in_reply_to, given.references_ids, given.kind, given.direction, given.subject,
+       given.from_name, given.from_address, given.sent_at, given.received_at, given.snippet, given.body_text,
+       given.body_html, given.labels, given.is_unread, given.is_draft, given.has_attachments, given.bounce,
+       given.defects, given.size_bytes, given.raw_sha256
 FROM given
-WHERE NOT EXISTS (
-    SELECT FROM crm.message AS same
-    WHERE same.workspace_id = crmd.workspace_id() AND same.connection_id = $1::uuid
-      AND same.provider_id = given.provider_id
-      AND (same.provider_history_id > given.provider_history_id
-           OR (same.thread_id, same.provider_history_id, same.rfc822_message_id, same.in_reply_to, same.references_ids,
-               same.kind, same.direction, same.subject, same.from_name, same.from_address, same.sent_at,
-               same.received_at, same.snippet, same.body_text, same.body_html, same.labels, same.is_unread,
-               same.is_draft, same.has_attachments, same.bounce, same.defects, same.size_bytes, same.raw_sha256)
-              IS NOT DISTINCT FROM
-              (given.thread_id, given.provider_history_id, given.rfc822_message_id, given.in_reply_to,
-               given.references_ids, given.kind, given.direction, given.subject, given.from_name, given.from_address,
-               given.sent_at, given.received_at, given.snippet, given.body_text, given.body_html, given.labels,
-               given.is_unread, given.is_draft, given.has_attachments, given.bounce, given.defects, given.size_bytes,
-               given.raw_sha256))
-)
-ORDER BY provider_id
+LEFT JOIN LATERAL (
+    SELECT message.*
+    FROM crm.message
+    WHERE message.workspace_id = crmd.workspace_id() AND message.connection_id = $1::uuid
+      AND message.provider_id = given.provider_id
+    LIMIT 1
+) AS known ON true
+WHERE known.id IS NULL
+   OR (known.provider_history_id <= given.provider_history_id
+       AND (known.thread_id, known.provider_history_id, known.rfc822_message_id, known.in_reply_to,
+           known.references_ids, known.kind, known.direction, known.subject, known.from_name,
+           known.from_address, known.sent_at, known.received_at, known.snippet, known.body_text,
+           known.body_html, known.labels, known.is_unread, known.is_draft, known.has_attachments,
+           known.bounce, known.defects, known.size_bytes, known.raw_sha256)
+           IS DISTINCT FROM
+           (given.thread_id, given.provider_history_id, given.rfc822_message_id, given.in_reply_to,
+           given.references_ids, given.kind, given.direction, given.subject, given.from_name,
+           given.from_address, given.sent_at, given.received_at, given.snippet, given.body_text,
+           given.body_html, given.labels, given.is_unread, given.is_draft, given.has_attachments,
+           given.bounce, given.defects, given.size_bytes, given.raw_sha256))
+ORDER BY given.provider_id
 ON CONFLICT (workspace_id, connection_id, provider_id) DO UPDATE SET
     thread_id = EXCLUDED.thread_id, provider_history_id = EXCLUDED.provider_history_id,
     rfc822_message_id = EXCLUDED.rfc822_message_id, in_reply_to = EXCLUDED.in_reply_to,

@@ -4,11 +4,14 @@
 INSERT INTO crm.quarantine AS kept (workspace_id, connection_id, provider_id, reason, size_bytes, raw_sha256)
 SELECT crmd.workspace_id(), $1::uuid, new.provider_id, new.reason, new.size_bytes, new.raw_sha256
 FROM unnest($2::text[], $3::text[], $4::bigint[], $5::bytea[]) AS new (provider_id, reason, size_bytes, raw_sha256)
-WHERE NOT EXISTS (
-    SELECT FROM crm.quarantine AS same
-    WHERE same.workspace_id = crmd.workspace_id() AND same.connection_id = $1::uuid
-      AND same.provider_id = new.provider_id AND same.reason = new.reason AND same.raw_sha256 = new.raw_sha256
-)
+LEFT JOIN LATERAL (
+    SELECT quarantine.reason, quarantine.raw_sha256
+    FROM crm.quarantine
+    WHERE quarantine.workspace_id = crmd.workspace_id() AND quarantine.connection_id = $1::uuid
+      AND quarantine.provider_id = new.provider_id
+    LIMIT 1
+) AS known ON true
+WHERE (known.reason, known.raw_sha256) IS DISTINCT FROM (new.reason, new.raw_sha256)
 ORDER BY new.provider_id
 ON CONFLICT (workspace_id, connection_id, provider_id) DO UPDATE
 SET reason = EXCLUDED.reason, size_bytes = EXCLUDED.size_bytes, raw_sha256 = EXCLUDED.raw_sha256, updated_at = now()

@@ -4,10 +4,13 @@
 INSERT INTO crm.thread (workspace_id, connection_id, provider_thread_id, subject)
 SELECT DISTINCT ON (new.provider_thread_id) crmd.workspace_id(), $1::uuid, new.provider_thread_id, new.subject
 FROM unnest($2::text[], $3::text[]) AS new (provider_thread_id, subject)
-WHERE NOT EXISTS (
-    SELECT FROM crm.thread AS known
-    WHERE known.workspace_id = crmd.workspace_id() AND known.connection_id = $1::uuid
-      AND known.provider_thread_id = new.provider_thread_id
-)
+LEFT JOIN LATERAL (
+    SELECT thread.id
+    FROM crm.thread
+    WHERE thread.workspace_id = crmd.workspace_id() AND thread.connection_id = $1::uuid
+      AND thread.provider_thread_id = new.provider_thread_id
+    LIMIT 1
+) AS known ON true  -- fenced: one probe of the key per thread, also before the table was ever analysed
+WHERE known.id IS NULL
 ORDER BY new.provider_thread_id
 ON CONFLICT (workspace_id, connection_id, provider_thread_id) DO NOTHING
