@@ -174,6 +174,17 @@ def test_an_empty_table_declares_a_queue(tmp_path: Path) -> None:
     assert set(config.plugin_tables) == {"gmail"}
 
 
+def test_parameters_of_the_embedded_server_are_written_as_it_reads_them(tmp_path: Path) -> None:
+    """Texts, numbers and booleans of `[embedded]` pass; anything else is a problem with its line."""
+    text = '[embedded]\nshared_buffers = "64MB"\nmax_connections = 50\njit = false\nrandom_page_cost = 1.5\n'
+    config = load_config(written(tmp_path, text), NOWHERE, {})
+    expected = {"shared_buffers": "64MB", "max_connections": "50", "jit": "off", "random_page_cost": "1.5"}
+    assert config.embedded == expected
+    assert problems_of(tmp_path, text + "work_mem = [1]\n") == [
+        "crmd.toml:6: embedded.work_mem: expected a text, number or boolean."
+    ]
+
+
 class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings as a plugin would declare them."""
 
