@@ -19,6 +19,7 @@ from crmd_contacts.job_title import is_department, is_job_title, is_title_shaped
 from crmd_contacts.link import Link, links_in, without_links
 from crmd_contacts.person_name import PersonName, is_bare_form, is_suffix, parse_name
 from crmd_contacts.phone import Phone, phones_in, without_phones
+from crmd_contacts.sender import without_proxy
 
 if TYPE_CHECKING:
     from crmd_contacts.sender import Sender
@@ -36,7 +37,6 @@ _LABELS = re.compile(
     r"(?:\s*\.?\s*[:.)]\s*|\s*$)|[:/|,;\s]+)+"
 )
 _CUT_KINDS = frozenset(("name", "title", "company", "organisation", "other", "place"))
-_ON_BEHALF = re.compile(r"(?i)^(?:i\.\s?[av]\.|ppa\.?|p\.\s?p\.|im auftrag|in vertretung)\s+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +104,19 @@ def _read_piece(reading: _Reading, piece: str, sender: Sender, *, is_top: bool) 
         return
     for cut in _SOFT.finditer(piece):
         left, right = piece[: cut.start()].strip(), piece[cut.end() :].strip()
-        if _is_worth_cutting(left, right, sender, is_top=is_top):
+        if _is_worth_cutting(left, right, sender, is_top=is_top, is_dash="," not in cut.group()):
             _read_piece(reading, left, sender, is_top=is_top)
             _read_piece(reading, right, sender, is_top=is_top)
             return
     reading.pieces.append((kind, piece))
 
 
-def _is_worth_cutting(left: str, right: str, sender: Sender, *, is_top: bool) -> bool:
+def _is_worth_cutting(left: str, right: str, sender: Sender, *, is_top: bool, is_dash: bool) -> bool:
     kinds = (_kind(left, sender, is_top=is_top), _kind(right, sender, is_top=False))
     if kinds[0] == "name":
         return not (is_suffix(right.partition(",")[0]) or sender.agrees_with(right))
+    if is_dash and kinds[0] in {"company", "organisation"} and kinds[1] not in {"company", "organisation"}:
+        return True
     if has_legal_form(left) and not (has_legal_form(right) or is_bare_form(right)):
         return True
     return "title" in kinds and not {"company", "organisation"}.isdisjoint(kinds)
@@ -146,19 +148,19 @@ def _before_legal(piece: str) -> str:
 
 
 def _is_name(piece: str, sender: Sender) -> bool:
-    bare = _ON_BEHALF.sub("", piece)
+    bare = without_proxy(piece)
     return not is_job_title(bare) and sender.agrees_with(bare)
 
 
 def _name(reading: _Reading, signature: Signature, sender: Sender) -> tuple[PersonName | None, bool]:
     """The name the block is signed with, and whether it is somebody else's."""
-    own = [parsed for piece in reading.all("name") if (parsed := parse_name(_ON_BEHALF.sub("", piece)))]
+    own = [parsed for piece in reading.all("name") if (parsed := parse_name(without_proxy(piece)))]
     if own:
         complete = [name for name in own if name.is_complete]
         return (complete or own)[0], False
     if not signature.is_signed or not reading.pieces or reading.pieces[0][0] != "other":
         return None, False
-    first = parse_name(_ON_BEHALF.sub("", reading.pieces[0][1]))
+    first = parse_name(without_proxy(reading.pieces[0][1]))
     if first is None:
         return None, False
     if sender.contradicts(first):

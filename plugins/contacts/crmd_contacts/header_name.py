@@ -6,8 +6,8 @@ import re
 
 from crmd_contacts.address import is_automated_local, is_role_local, local_of
 from crmd_contacts.company_name import matches_domain
-from crmd_contacts.domain import company_domain
-from crmd_contacts.fold import folded_letters
+from crmd_contacts.domain import company_domain, domain_label
+from crmd_contacts.fold import fold, folded_letters
 from crmd_contacts.person_name import PersonName, parse_name
 from crmd_contacts.sender import Sender
 
@@ -28,7 +28,8 @@ def name_in_header(display: str, address: str) -> tuple[PersonName | None, bool]
 
 def _is_empty(display: str, address: str) -> bool:
     bare = display.strip(" '\"<>").lower()
-    return not bare or bare in {address, address.partition("@")[0]} or ("@" in bare and " " not in bare)
+    local = address.partition("@")[0]
+    return not bare or bare == address or (bare == local and not bare.isalpha()) or ("@" in bare and " " not in bare)
 
 
 def _is_organisation(name: PersonName, address: str) -> bool:
@@ -38,7 +39,14 @@ def _is_organisation(name: PersonName, address: str) -> bool:
         return False
     if not name.is_complete and folded_letters(name.full)[:1] != local_of(address)[:1]:
         return True
-    return matches_domain(name.full, domain)
+    letters = folded_letters(name.full)
+    if domain_label(domain).replace("-", "").startswith(letters):
+        return True
+    return _initials(name) != local_of(address) and matches_domain(name.full.split()[0], domain)
+
+
+def _initials(name: PersonName) -> str:
+    return "".join(fold(word)[:1] for word in name.full.split())
 
 
 def _from_local(address: str) -> PersonName | None:

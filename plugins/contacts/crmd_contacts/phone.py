@@ -19,6 +19,7 @@ _DIGITS_MIN = 6
 _DOUBLE_ZERO = re.compile(r"(?<![\d+])(?<!\d[ \-/.()])00(?=[1-9]\d)")
 _SLASHED = re.compile(r"(?<=[\d)]) ?/ ?(?=[\d(])")
 _LABEL = re.compile(r"([^\W\d_][^\W\d_.\-/]*)[\s.:)\]]*\Z")
+_BEHIND = re.compile(r"\s{0,3}\(([^\W\d_]{1,15})\)")
 _NOT_PHONES = re.compile(
     r"\b(?:hrb|hra|ust|vat|iban|bic|siret|siren|rcs|tva|steuer|btw|kvk|nif|cif|p\.?\s?iva|reg|register|order|invoice|"
     r"rechnung|auftrag|kundennummer|konto|account|case|ticket|hotline|notfall|emergency|bestellung|fn|uid|ein|abn|acn|"
@@ -68,13 +69,14 @@ def phones_in(line: str, regions: tuple[str, ...]) -> list[Phone]:
 def _numbers(text: str, regions: tuple[str, ...]) -> list[Phone]:
     """Valid numbers, and numbers that are only of a possible length where a `+` or a label vouches for them."""
     found: list[_Match] = []
-    trusted = () if regions == FALLBACK else regions
-    for leniency, tried in ((Leniency.VALID, regions), (Leniency.POSSIBLE, trusted)):
-        for region in (None, *tried):
-            for match in _matches(text, region, leniency):
-                is_vouched = leniency == Leniency.VALID or _is_vouched(match, text)
-                if is_vouched and not _overlaps(match, found):
-                    found.append(match)
+    trusted = [] if regions == FALLBACK else list(regions)
+    for region in (None, *regions):
+        valid = [match for match in _matches(text, region, Leniency.VALID) if not _overlaps(match, found)]
+        found += valid
+        trusted += [region] if valid and region else []
+    for region in (None, *trusted):
+        possible = _matches(text, region, Leniency.POSSIBLE)
+        found += [match for match in possible if _is_vouched(match, text) and not _overlaps(match, found)]
     return [_phone(match, text) for match in sorted(found, key=lambda match: match.start)]
 
 
@@ -106,8 +108,7 @@ def _overlaps(match: _Match, others: list[_Match]) -> bool:
 
 def _phone(match: _Match, text: str) -> Phone:
     number = phonenumbers.format_number(match.number, PhoneNumberFormat.E164)
-    kind = _KIND_OF_LABEL.get(_label(match, text)) or _kind(match, text)
-    return Phone(number, match.number.extension or "", kind, match.raw_string)
+    return Phone(number, match.number.extension or "", _kind(match, text), match.raw_string)
 
 
 def _label(match: _Match, text: str) -> str:
@@ -118,6 +119,12 @@ def _label(match: _Match, text: str) -> str:
 
 
 def _kind(match: _Match, text: str) -> str:
+    """The kind that a label before or behind the number names; `Tel` says nothing of a number known to be mobile."""
+    behind = _BEHIND.match(text, match.end)
+    labels = (_label(match, text), fold(behind.group(1)) if behind else "")
+    kinds = [kind for label in labels if (kind := _KIND_OF_LABEL.get(label)) and kind != "work"]
+    if kinds:
+        return kinds[0]
     if "fax" in fold(text[: match.start])[-12:]:
         return "fax"
     is_mobile = phonenumbers.number_type(match.number) == PhoneNumberType.MOBILE

@@ -39,6 +39,12 @@ _COMMON_WORDS = {
     "ES": "y el los las que para con por una usted saludos gracias buenos hola es",
     "IT": "che per con sono della grazie saluti buongiorno gentile non una di",
     "": "the and you for with your please thanks regards best have are from will would this that is of to in",
+    "SE": "och jag att inte med vanliga halsningar hej tack basta",
+    "NO": "og jeg ikke vennlig hilsen takk hei",
+    "DK": "og jeg ikke venlig hilsen tak hej bedste",
+    "PL": "pozdrawiam dziekuje dziekuję nie jest sie prosze powazaniem",
+    "CZ": "dekuji pozdravem dobry den prosim",
+    "PT": "obrigado obrigada cumprimentos atenciosamente nao bom dia melhores",
     "NL": "en het een niet van met voor groet groeten bedankt ik wij dat",
 }
 

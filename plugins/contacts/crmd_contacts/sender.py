@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 
 from crmd_contacts.address import local_of
@@ -11,6 +12,7 @@ from crmd_contacts.fold import fold, folded_letters, spellings
 from crmd_contacts.person_name import PersonName, is_east_asian, parse_name
 
 _WORDS = re.compile(r"[^\W\d_]{2,40}")
+_ON_BEHALF = re.compile(r"(?i)^(?:i\.\s?[av]\.|ppa\.?|p\.\s?p\.|im auftrag|in vertretung)\s+")
 _NAME_LENGTH_MAX = 60
 _WORDS_MAX = 3
 _GIVEN_LENGTH_MIN = 3
@@ -37,7 +39,7 @@ class Sender:
         """Whether the text is the sender's own full name and nothing else."""
         if self.name is None or not self.name.is_complete or len(text) > _NAME_LENGTH_MAX:
             return False
-        parsed = parse_name(text)
+        parsed = parse_name(without_proxy(text))
         return parsed is not None and name_words(parsed.full) == name_words(self.name.full)
 
     def agrees_with(self, text: str) -> bool:
@@ -67,7 +69,21 @@ class Sender:
         """Whether a complete name is somebody else's."""
         if self.name is None or not (self.name.is_complete and name.is_complete):
             return False
+        if name.full.isascii() != self.name.full.isascii() and not _is_same_script(name.full, self.name.full):
+            return False
         return not share_a_name(name.full, self.name.full)
+
+
+def without_proxy(text: str) -> str:
+    """A signed name without what says on whose behalf: `i. A. Thomas Weber`."""
+    return _ON_BEHALF.sub("", text)
+
+
+def _is_same_script(left: str, right: str) -> bool:
+    scripts = (
+        {unicodedata.name(letter, "").split(" ")[0] for letter in name if letter.isalpha()} for name in (left, right)
+    )
+    return not next(scripts).isdisjoint(next(scripts))
 
 
 def names_same_person(left: PersonName, right: PersonName) -> bool:

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-    from conftest import Office
-
     from crmd.testing.demo_mailbox import DemoMessage, Person
+    from tests.conftest import Office
 
 pytestmark = pytest.mark.crmd_plugins(crmd_crm, crmd_contacts)
 
