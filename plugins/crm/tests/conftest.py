@@ -5,16 +5,15 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+import asyncpg
+import crmd_crm
 import pytest
 
 if TYPE_CHECKING:
-    import asyncpg
-
     import crmd
 
     Pool = asyncpg.Pool[asyncpg.Record]
@@ -70,8 +69,15 @@ class Crm:
 
 
 @pytest.fixture
-async def crm(database: Pool) -> Crm:
+async def crm(crmd_config: Any) -> AsyncIterator[Crm]:  # noqa: ANN401 - the core's own type, not for plugins
     """An empty schema crm, and the ids of a workspace and a connection."""
-    if await database.fetchval("SELECT to_regnamespace('crm')") is None:
-        await database.execute((resources.files("crmd_crm") / "migrations" / "0001_model.sql").read_text("utf-8"))
-    return Crm(database, uuid4(), uuid4())
+    async with asyncpg.create_pool(crmd_config.database.dsn.reveal(), min_size=0, max_size=4) as pool:
+        yield Crm(pool, uuid4(), uuid4())
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every test of this folder a database that is migrated for this plugin alone."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.crmd_plugins(crmd_crm))
