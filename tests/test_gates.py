@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from crmd.errors import GateClosed
-from crmd.http.limiter import Limiter
+from crmd.http.limiter import Limiter, Rate
 from crmd.store import gates
 
 if TYPE_CHECKING:
@@ -92,6 +92,24 @@ async def test_a_short_pause_is_waited_inside_the_job(database: Pool) -> None:
     await gates.close(database, "k", seconds=5, reason="r")
     await limiter.pass_gate("k")
     assert slept == pytest.approx([5], abs=2)
+
+
+async def test_nothing_is_taken_behind_a_closed_gate(database: Pool) -> None:
+    """One question asks gate and bucket: while the gate is closed the bucket keeps its units."""
+    limiter, rate = Limiter(database), Rate(1, per_seconds=60, burst=10)
+    await gates.close(database, "k", seconds=None, reason="why")
+    with pytest.raises(GateClosed, match="why") as caught:
+        await limiter.admit("k", "bucket", rate, 10)
+    assert (caught.value.key, caught.value.after_seconds) == ("k", None)
+    await gates.reopen(database, "k")
+    await limiter.admit("k", "bucket", rate, 10)
+    with pytest.raises(GateClosed) as caught:
+        await limiter.admit("k", "bucket", rate, 10)
+    assert caught.value.key == "limit/bucket"
+    await gates.close(database, "k", seconds=900, reason="why")
+    for cost in (0, 10):
+        with pytest.raises(GateClosed, match="why"):
+            await limiter.admit("k", "bucket", rate, cost)
 
 
 @pytest.mark.parametrize("seconds", [60, None])

@@ -155,9 +155,10 @@ class ConnectionClient:
         return await self.request("GET", self._provider.probe_path)
 
     async def _authorised(self, method: str, url: str, cost: float, parts: RequestParts) -> Response:
-        await self._limiter.pass_gate(self._account.gate_key)
-        if self._provider.rate is not None:
-            await self._limiter.acquire(self.limit_name, self._provider.rate, cost)
+        if self._provider.rate is None:
+            await self._limiter.pass_gate(self._account.gate_key)
+        else:
+            await self._limiter.admit(self._account.gate_key, self.limit_name, self._provider.rate, cost)
         token = await self._held_token()
         sent: Parts = {
             **parts,

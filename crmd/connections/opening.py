@@ -51,6 +51,7 @@ class Connections:
         self._http = http
         self._limiter = limiter
         self._providers = providers
+        self._credentials = credentials
         self._rates = rates or {}
         self._tokens = Tokens(pool, http=http, vault=vault, credentials=credentials)
 
@@ -86,6 +87,14 @@ class Connections:
             tokens=self._tokens,
             limiter=self._limiter,
         )
+
+    def offered(self) -> Mapping[str, Provider]:
+        """The providers of the loaded plugins by name, with the addresses of the settings."""
+        return self._providers
+
+    def credentials_of(self, provider: str) -> ClientCredentials | None:
+        """The OAuth client of the settings; None when there is none."""
+        return self._credentials.get(provider)
 
     async def active(self, provider: str, *, workspace_id: UUID | None = None) -> list[Account]:
         """Accounts that can be worked with, of a workspace (None: of all)."""

@@ -50,7 +50,7 @@ class Limiter:
 
     Args:
         database: Pool of the engine.
-        wait_seconds_max: A job waits this long in all for one `acquire`; beyond it `GateClosed` is raised.
+        wait_seconds_max: A job waits this long in all for one question; beyond it `GateClosed` is raised.
         sleep: Replaced by tests.
     """
 
@@ -71,17 +71,7 @@ class Limiter:
         Raises:
             GateClosed: The units come later than a job should wait for them.
         """
-        budget_seconds = self._wait_seconds_max
-        while cost > 0:
-            wait_seconds = await limits.take(
-                self._database, name, cost, rate_per_second=rate.units_per_second, burst=rate.burst_units
-            )
-            if wait_seconds <= 0:
-                return
-            if wait_seconds > budget_seconds:
-                raise GateClosed(f"limit/{name}", after_seconds=wait_seconds, reason=f"the rate of {name} is used up")
-            budget_seconds -= wait_seconds
-            await self._sleep(wait_seconds)
+        await self._until_free(lambda: self._take(None, name, rate, cost))
 
     async def pass_gate(self, key: str) -> None:
         """Go on when the gate is open, waiting for it when the wait is short.
@@ -89,9 +79,32 @@ class Limiter:
         Raises:
             GateClosed: It stays closed longer than a job should wait.
         """
+        await self._until_free(lambda: gates.closed(self._database, key))
+
+    async def admit(self, key: str, name: str, rate: Rate, cost: float = 1.0) -> None:
+        """Pass the gate `key` and take `cost` units of the bucket `name`, in one question to the database.
+
+        Raises:
+            GateClosed: Either takes longer than a job should wait.
+        """
+        await self._until_free(lambda: self._take(key, name, rate, cost))
+
+    async def _until_free(self, ask: Callable[[], Awaitable[gates.Closed | None]]) -> None:
+        """One budget of waiting, however often the answer is no."""
         budget_seconds = self._wait_seconds_max
-        while (closed := await gates.closed(self._database, key)) is not None:
+        while (closed := await ask()) is not None:
             if closed.wait_seconds is None or closed.wait_seconds > budget_seconds:
-                raise GateClosed(key, after_seconds=closed.wait_seconds, reason=closed.reason)
+                raise GateClosed(closed.key, after_seconds=closed.wait_seconds, reason=closed.reason)
             budget_seconds -= closed.wait_seconds
             await self._sleep(closed.wait_seconds)
+
+    async def _take(self, key: str | None, name: str, rate: Rate, cost: float) -> gates.Closed | None:
+        """None when the units were taken, else what stands in the way; a dry bucket reads like a gate of its own."""
+        if cost <= 0:
+            return None if key is None else await gates.closed(self._database, key)
+        taken = await limits.take_behind(
+            self._database, key, name, cost, rate_per_second=rate.units_per_second, burst=rate.burst_units
+        )
+        if isinstance(taken, gates.Closed):
+            return taken
+        return gates.Closed(f"limit/{name}", taken, f"the rate of {name} is used up") if taken > 0 else None
