@@ -11,7 +11,7 @@ from crmd_contacts.fields import Fields, fields_after, typed_columns
 from crmd_contacts.profile import profile_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from crmd_contacts.profile import Profile
@@ -22,8 +22,8 @@ SQL = crmd.load_queries("crmd_contacts")
 async def derive_contact(tx: crmd.Transaction, contact_id: UUID) -> list[str]:
     """Write the profile of a contact's addresses into its rows; returns the names of what changed, sorted."""
     row = (await tx.fetch(SQL.contacts, [contact_id]))[0]
-    emails = await tx.fetch(SQL.emails, contact_id)
-    claims = await claims_about(tx, (email["address"] for email in emails))
+    belongings = await tx.fetch(SQL.belongings, contact_id)
+    claims = await claims_about(tx, (each["value"] for each in belongings if each["what"] == "email"))
     profile = profile_of(claims)
     before = _fields(row)
     typed = typed_columns(
@@ -34,10 +34,10 @@ async def derive_contact(tx: crmd.Transaction, contact_id: UUID) -> list[str]:
     changed = after.changed_from(before)
     if changed:
         await _update(tx, contact_id, after)
-    belongings = await _derive_belongings(tx, contact_id, profile, emails, typed.columns)
-    if belongings and not changed:
+    around = await _derive_belongings(tx, contact_id, profile, belongings, typed.columns)
+    if around and not changed:
         await tx.execute(SQL.touch_contact, contact_id)
-    return sorted([*changed, *belongings])
+    return sorted([*changed, *around])
 
 
 def _fields(row: Mapping[str, Any]) -> Fields:
@@ -67,42 +67,51 @@ async def _update(tx: crmd.Statements, contact_id: UUID, after: Fields) -> None:
 
 
 async def _derive_belongings(
-    tx: crmd.Statements, contact_id: UUID, profile: Profile, emails: list[Any], typed: frozenset[str]
+    tx: crmd.Statements, contact_id: UUID, profile: Profile, belongings: list[Any], typed: frozenset[str]
 ) -> list[str]:
     changed = []
+    emails = [each for each in belongings if each["what"] == "email"]
     if "emails" not in typed and await _derive_primary(tx, contact_id, profile.primary_address, emails):
         changed.append("emails")
-    if "phones" not in typed and await _derive_phones(tx, contact_id, profile):
+    phones = [(f"{each.number};{each.extension}", each.kind, each.raw) for each in profile.phones]
+    if "phones" not in typed and _differ(belongings, "phone", phones):
+        await _write_phones(tx, contact_id, profile)
         changed.append("phones")
-    if "links" not in typed and await _derive_links(tx, contact_id, profile):
+    links = [(url, kind, "") for url, kind in profile.links]
+    if "links" not in typed and _differ(belongings, "link", links):
+        await _write_links(tx, contact_id, profile)
         changed.append("links")
     return changed
+
+
+def _differ(belongings: list[Any], what: str, wanted: list[tuple[str, str, str]]) -> bool:
+    """Whether the rows made from mail aren't those wanted; what a person typed is neither."""
+    rows = [each for each in belongings if each["what"] == what]
+    typed = {each["value"] for each in rows if each["source"] != "mail"}
+    standing = {(each["value"], each["kind"], each["raw"]) for each in rows if each["source"] == "mail"}
+    return standing != {each for each in wanted if each[0] not in typed}
 
 
 async def _derive_primary(tx: crmd.Statements, contact_id: UUID, primary: str, emails: list[Any]) -> bool:
     """Mark the primary address; one that a person marked stays."""
     marked = next((email for email in emails if email["is_primary"]), None)
-    if not primary or (marked and (marked["source"] != "mail" or marked["address"] == primary)):
+    if not primary or (marked and (marked["source"] != "mail" or marked["value"] == primary)):
         return False
     await tx.execute(SQL.clear_primary, contact_id)
     await tx.execute(SQL.set_primary, contact_id, primary)
     return True
 
 
-async def _derive_phones(tx: crmd.Statements, contact_id: UUID, profile: Profile) -> bool:
-    keys = [f"{phone.number};{phone.extension}" for phone in profile.phones]
-    gone = await tx.fetch(SQL.delete_phones, contact_id, keys)
-    if not profile.phones:
-        return bool(gone)
-    columns = zip(*((each.number, each.extension, each.kind, each.raw) for each in profile.phones), strict=True)
-    written = await tx.fetch(SQL.upsert_phones, contact_id, *(list(column) for column in columns))
-    return bool(gone or written)
+async def _write_phones(tx: crmd.Statements, contact_id: UUID, profile: Profile) -> None:
+    await tx.execute(SQL.delete_phones, contact_id, [f"{each.number};{each.extension}" for each in profile.phones])
+    rows = [(each.number, each.extension, each.kind, each.raw) for each in profile.phones]
+    await tx.execute(SQL.upsert_phones, contact_id, *(list(column) for column in _columns(rows, 4)))
 
 
-async def _derive_links(tx: crmd.Statements, contact_id: UUID, profile: Profile) -> bool:
-    gone = await tx.fetch(SQL.delete_links, contact_id, [url for url, _ in profile.links])
-    if not profile.links:
-        return bool(gone)
-    columns = zip(*profile.links, strict=True)
-    written = await tx.fetch(SQL.upsert_links, contact_id, *(list(column) for column in columns))
-    return bool(gone or written)
+async def _write_links(tx: crmd.Statements, contact_id: UUID, profile: Profile) -> None:
+    await tx.execute(SQL.delete_links, contact_id, [url for url, _ in profile.links])
+    await tx.execute(SQL.upsert_links, contact_id, *(list(column) for column in _columns(list(profile.links), 2)))
+
+
+def _columns(rows: Sequence[tuple[str, ...]], count: int) -> list[tuple[str, ...]]:
+    return list(zip(*rows, strict=True)) or [()] * count

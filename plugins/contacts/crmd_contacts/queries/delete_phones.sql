@@ -2,5 +2,4 @@
 -- those that stay. Relies on the primary key of crm.contact_phone.
 DELETE FROM crm.contact_phone
 WHERE workspace_id = crmd.workspace_id() AND contact_id = $1 AND source = 'mail'
-  AND NOT (number || ';' || extension = ANY ($2))
-RETURNING number;
+  AND NOT (number || ';' || extension = ANY ($2));
