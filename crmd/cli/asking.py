@@ -13,6 +13,8 @@ import msgspec
 from crmd.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from crmd.job_type import JobType
     from crmd.loaded import Loaded
 
@@ -29,12 +31,17 @@ def job_type_named(loaded: Loaded, name: str) -> JobType:
     found = loaded.job_types.get(name)
     if found is not None:
         return found
-    near = difflib.get_close_matches(name, loaded.job_types, n=1)
-    hint = f"Did you mean {near[0]}?" if near else "`crmd plugins` lists the job types."
     broken = ", ".join(plugin.name for plugin in loaded.registry.broken)
-    if broken and not near:
+    hint = "`crmd plugins` lists the job types."
+    if broken:
         hint = f"It may belong to a plugin that cannot be used ({broken}): see `crmd plugins`."
-    raise UsageError(f"There is no job type {name!r}.", hint=hint)
+    raise no_such("job type", name, loaded.job_types, hint)
+
+
+def no_such(what: str, name: str, known: Iterable[str], hint: str) -> UsageError:
+    """The error for a name that does not exist: it names the nearest one that does, or gives the hint."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return UsageError(f"There is no {what} {name!r}.", hint=f"Did you mean {near[0]}?" if near else hint)
 
 
 def payload_of(text: str | None) -> Any:  # noqa: ANN401 - JSON of any shape, checked against the job type afterwards

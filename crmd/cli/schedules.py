@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crmd.cli.asking import no_such
 from crmd.cli.attached import database
 from crmd.cli.screen import show_record, show_rows
 from crmd.cli.session import configured, in_loop, log_quietly
-from crmd.config.validation import unknown_name
 from crmd.due import read_timetable
-from crmd.errors import ExitCode, UsageError
+from crmd.errors import ExitCode
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -64,8 +64,7 @@ def _set_paused(arguments: Namespace, *, is_paused: bool) -> int:
         async with database(config) as pool:
             if await pool.fetchval(_SQL.schedule_pause, arguments.id, is_paused) is None:
                 known = [row["id"] for row in await pool.fetch(_SQL.schedule_list)]
-                sentence = unknown_name("schedule", arguments.id, known).rstrip(".")
-                raise UsageError(f"{sentence[0].upper()}{sentence[1:]}.", hint="See `crmd schedules`.")
+                raise no_such("schedule", arguments.id, known, "See `crmd schedules`.")
 
     in_loop(config, work)
     show_record({"id": arguments.id, "is_paused": is_paused}, is_json=arguments.is_json)

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from crmd.errors import CrmdError, PluginError
 from crmd.store.queries import load_queries
 
@@ -80,15 +82,21 @@ async def migrate(connection: Connection, migrations: Sequence[Migration]) -> li
     await connection.fetch(queries.migration_lock, LOCK_KEY)
     try:
         await connection.execute(queries.migration_ledger)
-        applied = {
-            (row["namespace"], row["number"]): row["sha256"] for row in await connection.fetch(queries.migration_list)
-        }
-        missing = _missing(migrations, applied)
+        missing = _missing(migrations, await ledger(connection))
         for migration in missing:
             await _apply(connection, migration)
         return missing
     finally:
         await connection.fetch(queries.migration_unlock, LOCK_KEY)
+
+
+async def ledger(connection: Connection) -> dict[tuple[str, int], str]:
+    """What was applied: hashes by namespace and number; empty in a database that was never set up."""
+    try:
+        rows = await connection.fetch(load_queries("crmd.store").migration_list)
+    except asyncpg.UndefinedTableError:
+        return {}
+    return {(row["namespace"], row["number"]): row["sha256"] for row in rows}
 
 
 def _missing(migrations: Iterable[Migration], applied: dict[tuple[str, int], str]) -> list[Migration]:
