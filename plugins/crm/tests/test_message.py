@@ -198,6 +198,8 @@ def test_text_and_html_are_cut_at_their_limits(build: Build) -> None:
         ("Hi<blockquote>quoted<br>twice</blockquote>bye", "Hi\n\n> quoted\n> twice\n>\nbye"),
         ("<pre>a\n  b</pre>", "a\n  b"),
         ("a &amp; b&nbsp;&lt;c&gt;", "a & b <c>"),
+        ("<p class=MsoNormal>Ada</p><p class=MsoNormal>CTO<p class=MsoNormal>&nbsp;</p><p>x", "Ada\nCTO\n\nx"),
+        ("<p style='margin:0'>Ada</p><p style='margin: 0cm'>CTO</p>", "Ada\nCTO"),
         ("<script>alert(1)</script>x<!-- y -->", "x"),
         ("not html at all", "not html at all"),
         ("", ""),

@@ -16,6 +16,7 @@ _QUOTE_DEPTH_MAX = 20
 _SPACE = re.compile(r"[ \t\r\n\f\v\xa0\u200b\ufeff]+")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _HIDDEN = re.compile(r"display\s{0,5}:\s{0,5}none|mso-hide\s{0,5}:\s{0,5}all", re.IGNORECASE)
+_NO_MARGIN = re.compile(r"margin(-bottom)?\s{0,5}:\s{0,5}0", re.IGNORECASE)
 _SKIPPED_NAMES = "head title script style template noscript svg math object iframe select textarea button"
 _SKIPPED = frozenset(_SKIPPED_NAMES.split())
 _BLOCKS_NAMES = (
@@ -98,7 +99,7 @@ def _enter(node: LexborNode, page: _Page) -> bool:
         return False
     if tag == "br":
         page.end_line(is_forced=True)
-    elif tag in _SPACED:
+    elif tag in _SPACED and not _is_tight(node):
         page.end_block()
     elif tag in _BLOCKS:
         page.end_line()
@@ -121,7 +122,9 @@ def _leave(node: LexborNode, page: _Page) -> None:
     if tag == "pre":
         page.end_line()
         page.pre_depth = max(page.pre_depth - 1, 0)
-    if tag in _SPACED:
+    if _is_tight(node):
+        page.end_line(is_forced=True)
+    elif tag in _SPACED:
         page.end_block()
     else:
         page.end_line()
@@ -135,6 +138,15 @@ def _write_pre(text: str, page: _Page) -> None:
     for line in others:
         page.end_line(is_forced=True)
         page.words.append(line)
+
+
+def _is_tight(node: LexborNode) -> bool:
+    """Whether a paragraph stands without space around it, as each line does that Outlook writes."""
+    if node.tag != "p":
+        return False
+    attributes = node.attributes
+    is_outlook = (attributes.get("class") or "")[:100].lower().startswith("mso")
+    return is_outlook or _NO_MARGIN.search((attributes.get("style") or "")[:500]) is not None
 
 
 def _is_hidden(node: LexborNode) -> bool:
