@@ -199,3 +199,28 @@ async def test_a_mailbox_owner_is_no_contact(office: Office, mail_from: MailFrom
     await office.connect("Jane.Doe@brightwater.example")
     await office.read(mail_from(JANE, SIGNED, to=["Bob Ray <bob@ray.example>"]))
     assert [person["full_name"] for person in await office.people()] == ["Bob Ray"]
+
+
+async def test_twins_read_side_by_side_are_still_merged(office: Office, mail_from: MailFrom) -> None:
+    """Two addresses of one person, read at the same moment by different jobs, end as one contact."""
+    names = [f"Jane Doe{letter}" for letter in "abcdefgh"]
+    mails = [
+        mail_from(f"{name} <{local}>", SIGNED.replace("Jane Doe", name).replace("0958", f"09{index}1"))
+        for index, name in enumerate(names)
+        for local in (f"j{index}x@brightwater.example", f"{name[-1]}jane@gmail.com")
+    ]
+    ids = [await office.store(mail) for mail in mails]
+    await asyncio.gather(*(office.extract(each) for each in ids))
+    assert [person["full_name"] for person in await office.people()] == names
+
+
+async def test_a_newer_message_that_says_nothing_new_changes_no_contact(office: Office, mail_from: MailFrom) -> None:
+    """Another message with the same signature leaves the contact's rows as they are and tells nobody."""
+    await office.read(mail_from(JANE, SIGNED))
+    before, told = await office.versions(), len(office.events)
+    await office.read(mail_from(JANE, SIGNED, day=1))
+    after = await office.versions()
+    for table in ("contact", "contact_email", "contact_phone", "company"):
+        rows = [[row for row in versions if row.startswith(f"crm.{table} ")] for versions in (before, after)]
+        assert rows[0] == rows[1]
+    assert len(office.events) == told
