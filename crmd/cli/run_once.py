@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 def run(arguments: Namespace) -> int:
     """Run a job, show how it goes and what it came to."""
-    log_quietly(arguments, "warning")
+    log_quietly(arguments, "critical")
     config = configured(arguments)
 
     async def work() -> int:

@@ -1,0 +1,124 @@
+"""What figures mean: findings from the server's facts, the engine's status and a folder. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from crmd.cli.finding import Finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+VERSION_MIN = 150_000
+CLOCK_SECONDS_MAX = 5.0
+LATENCY_SECONDS_MAX = 0.05
+SNAPSHOT_SECONDS_MAX = 900.0
+DISK_BYTES_LOW = 2 * 1024**3
+DISK_BYTES_MIN = 256 * 1024**2
+# Besides the plugins' pool: the control pool, the listener, the heartbeat and one to spare.
+OWN_CONNECTIONS = 7
+MIB = 1024**2
+
+
+def of_server(
+    facts: Mapping[str, Any], *, here: datetime, latency_seconds: float, pool_max: int, daemons: int
+) -> Iterator[Finding]:
+    """What the database server is like.
+
+    Args:
+        facts: A row of server_facts.sql.
+        here: This machine's clock.
+        latency_seconds: Of one round trip.
+        pool_max: Connections of the plugins' pool.
+        daemons: How many are alive.
+    """
+    major = facts["version"] // 10_000
+    if facts["version"] < VERSION_MIN:
+        yield Finding("version", "broken", f"PostgreSQL {major} is too old.", "Upgrade it to 15 or later.")
+    else:
+        yield Finding("version", "ok", f"PostgreSQL {major}.")
+    if facts["is_standby"]:
+        yield Finding("role", "broken", "The server is a standby and can't be written.", "Name the primary in the DSN.")
+    milliseconds = latency_seconds * 1000
+    if latency_seconds > LATENCY_SECONDS_MAX:
+        fix = "Move the daemon nearer to its database."
+        yield Finding("latency", "warning", f"A round trip takes {milliseconds:.0f} ms.", fix)
+    else:
+        yield Finding("latency", "ok", f"A round trip takes {milliseconds:.1f} ms.")
+    apart = abs((facts["now"] - here).total_seconds())
+    if apart > CLOCK_SECONDS_MAX:
+        fix = "Let both keep time with NTP; the database's clock decides when jobs run."
+        yield Finding("clock", "warning", f"The database's clock and ours are {apart:.0f} s apart.", fix)
+    else:
+        yield Finding("clock", "ok", "The database's clock agrees with ours.")
+    yield _of_room(facts, pool_max, daemons)
+    if facts["oldest_snapshot_seconds"] > SNAPSHOT_SECONDS_MAX:
+        minutes = facts["oldest_snapshot_seconds"] / 60
+        fix = "End it (pg_stat_activity, the oldest backend_xmin): it keeps dead rows and slows every claim."
+        yield Finding("old snapshot", "warning", f"A transaction has been open for {minutes:.0f} minutes.", fix)
+
+
+def _of_room(facts: Mapping[str, Any], pool_max: int, daemons: int) -> Finding:
+    needed = (pool_max + OWN_CONNECTIONS) * max(daemons, 1)
+    most = facts["connections_max"]
+    told = f"The server takes {most} connections, {max(daemons, 1)} daemon(s) may need {needed}."
+    if needed > most:
+        return Finding("connections", "broken", told, "Raise max_connections, or lower database.pool_max.")
+    return Finding("connections", "ok", told)
+
+
+def of_status(status: Mapping[str, Any]) -> Iterator[Finding]:
+    """How the engine stands, from overview_status.sql."""
+    alive = [daemon for daemon in status["daemons"] if daemon["is_alive"]]
+    if alive:
+        yield Finding("daemons", "ok", f"{len(alive)} alive: {', '.join(sorted({d['host'] for d in alive}))}.")
+    else:
+        yield Finding("daemons", "warning", "No daemon is alive, so no job runs.", "Start one: crmd run")
+    due = sum(queue["due"] for queue in status["queues"])
+    yield Finding("jobs", "ok", f"{due} due, {status['running']} running.")
+    if status["orphaned"]:
+        found = f"{status['orphaned']} jobs belong to a daemon that is gone."
+        fix = "" if alive else "Start a daemon, which takes them back: crmd run"
+        yield Finding("leases", "ok" if alive else "warning", found, fix)
+    for dead in status["dead_last_day"]:
+        found = f"{dead['jobs']} of {dead['type']} {dead['status']} in the last day: {dead['example']}"
+        fix = f"See crmd jobs list --status {dead['status']} --type {dead['type']}; then crmd jobs retry ID"
+        yield Finding("dead jobs", "warning", found, fix)
+    for name in status["unknown_types"]:
+        fix = "Enable its plugin in plugins.enabled, or cancel its jobs."
+        yield Finding("job types", "warning", f"Jobs of {name} wait, which no plugin declares.", fix)
+    for schedule in status["schedules_broken"]:
+        found = f"{schedule['id']} is set aside: {schedule['error']}"
+        yield Finding("schedules", "broken", found, "Mend its expression in [jobs.<name>].")
+    if status["schedules_late"] and alive:
+        found = f"{status['schedules_late']} are more than five minutes late."
+        yield Finding("schedules", "warning", found, "See the daemon's log.")
+
+
+def of_connections(status: Mapping[str, Any]) -> Iterator[Finding]:
+    """The accounts at providers."""
+    for account in status["connections"]:
+        name = f"{account['provider']} {account['account']}"
+        again = f"crmd connections add {account['provider']} --workspace {account['workspace_id']}"
+        match account["state"]:
+            case "needs_reauth":
+                fix = f"Consent again: {again} --account {account['account']}"
+                yield Finding(name, "broken", f"It needs a new consent: {account['last_error']}.", fix)
+            case "disabled":
+                fix = f"Let it work again: crmd connections enable {account['id']}"
+                yield Finding(name, "warning", "It is disabled.", fix)
+            case state:
+                ago = account["synced_seconds"]
+                synced = "never synced" if ago is None else f"synced {ago // 60} minutes ago"
+                yield Finding(name, "ok", f"It is {state}, {synced}.")
+
+
+def of_disk(place: str, free_bytes: int) -> Finding:
+    """The room where the data is kept."""
+    found = f"{free_bytes // MIB:,} MiB free at {place}."
+    if free_bytes < DISK_BYTES_MIN:
+        return Finding("disk", "broken", found, "Make room: PostgreSQL stops when none is left.")
+    if free_bytes < DISK_BYTES_LOW:
+        return Finding("disk", "warning", found, "Make room soon.")
+    return Finding("disk", "ok", found)

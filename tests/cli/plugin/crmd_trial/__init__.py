@@ -1,0 +1,104 @@
+"""A plugin for tests of the command line: jobs that succeed, fail, wait and have children; a provider; a command."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import anyio
+
+import crmd
+from crmd import Backoff, Concurrency, Context, Payload, Provider, hookimpl, job
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterable
+
+
+class Count(Payload, frozen=True):
+    """How many."""
+
+    count: int = 3
+
+
+class OfConnection(Payload, frozen=True):
+    """Whose."""
+
+    connection_id: UUID
+
+
+@job("trial-greet", aliases=("trial-hello",), queue="fast", schedule="0 6 * * *")
+async def greet(ctx: Context, request: Count) -> dict[str, int]:
+    """Says hello so many times."""
+    for done in range(request.count):
+        ctx.progress(done + 1, request.count, "greeting")
+        ctx.succeeded(done)
+    return {"greeted": request.count}
+
+
+@job("trial-fail", max_attempts=1)
+async def fail(_: Context) -> None:
+    """Fails for good."""
+    raise ValueError("the dog ate it")
+
+
+@job("trial-flaky", max_attempts=3, backoff=Backoff(first_seconds=0.1))
+async def flaky(ctx: Context) -> str:
+    """Fails once."""
+    if ctx.job.attempt == 1:
+        raise crmd.RetryJob("not yet")
+    return "at last"
+
+
+@job("trial-family")
+async def family(ctx: Context, request: Count) -> None:
+    """Has children."""
+    await ctx.enqueue_many("trial-child", [{"count": number} for number in range(request.count)], is_child=True)
+
+
+@job("trial-child")
+async def child(_: Context, request: Count) -> dict[str, int]:
+    """Is one."""
+    return {"sum": request.count}
+
+
+@job("trial-single", concurrency=Concurrency(max=1))
+async def single(_: Context) -> str:
+    """Runs alone."""
+    return "done"
+
+
+@job("trial-endless", timeout_seconds=600)
+async def endless(ctx: Context) -> None:
+    """Runs until it is stopped."""
+    ctx.progress(1, 2, "waiting")
+    await anyio.sleep_forever()
+
+
+@job("trial-connected", connection="connectionId")
+async def connected(ctx: Context, request: OfConnection) -> dict[str, object]:
+    """Asks the provider who it is."""
+    client = await ctx.connection(request.connection_id)
+    response = await client.probe()
+    return {"account": client.account, "status": None if response is None else response.status}
+
+
+@hookimpl
+def crmd_providers() -> Iterable[Provider]:
+    """A provider that answers nowhere until its addresses are given."""
+    nowhere = "http://127.0.0.1:9"
+    return [Provider(name="trial", token_url=f"{nowhere}/token", api_url=nowhere, probe_path="/gmail/v1/users/me/profile")]
+
+
+@hookimpl
+def crmd_commands(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """A command of its own."""
+    parser = subparsers.add_parser("trial-say", help="Say something.")
+    parser.add_argument("word")
+    parser.set_defaults(run=_say)
+
+
+def _say(arguments: argparse.Namespace) -> int:
+    sys.stdout.write(f"{arguments.word}\n")
+    return 7
