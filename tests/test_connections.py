@@ -697,7 +697,7 @@ async def test_master_keys_rotate_in_service(database: Pool, bank: Bank) -> None
     async with daemon(database, bank, vault=both) as connections:
         assert await rotate_once(database, both, batch_max=2) == 2
         assert await get(await connections.open(WORKSPACE, ids[4])) == 200
-        while await rotate_once(database, both, batch_max=2):
+        while await connections.upkeep_once(batch_max=2):
             pass
     new = Vault([NEW_KEY])
     assert [await stored(database, each, "refresh_token", new) for each in ids[:4]] == ["canary-rt-0"] * 4

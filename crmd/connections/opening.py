@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 from crmd.connections.account import Account, find, listed
 from crmd.connections.client import ConnectionClient
 from crmd.connections.provider import with_endpoints
+from crmd.connections.rotation import rotate_once
 from crmd.connections.tokens import Tokens
 from crmd.errors import FailJob, GateClosed
+from crmd.store import gates, limits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,6 +51,7 @@ class Connections:
     ) -> None:
         self._pool = pool
         self._http = http
+        self._vault = vault
         self._limiter = limiter
         self._providers = providers
         self._credentials = credentials
@@ -95,6 +98,20 @@ class Connections:
     def credentials_of(self, provider: str) -> ClientCredentials | None:
         """The OAuth client of the settings; None when there is none."""
         return self._credentials.get(provider)
+
+    async def upkeep_once(self, *, batch_max: int = 100) -> int:
+        """Seal secrets of older master keys again, and forget gates that opened and buckets that filled long ago.
+
+        Returns:
+            How many secrets were sealed; as many as `batch_max` means that there may be more.
+
+        Raises:
+            SealBroken: A secret was sealed with a key that is gone.
+            ConfigError: There are secrets and no key.
+        """
+        await gates.sweep(self._pool)
+        await limits.sweep(self._pool)
+        return await rotate_once(self._pool, self._vault, batch_max=batch_max)
 
     async def active(self, provider: str, *, workspace_id: UUID | None = None) -> list[Account]:
         """Accounts that can be worked with, of a workspace (None: of all)."""
