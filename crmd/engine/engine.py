@@ -249,7 +249,8 @@ class Engine:
         return AUDIT_SECONDS
 
     async def _upkeep_once(self) -> float:
-        return await upkeep_once(self._pool, self.options.keep)
+        wait_seconds = await upkeep_once(self._pool, self.options.keep)
+        return min(wait_seconds, 1.0) if await self.services.connections.upkeep_once() else wait_seconds
 
     def _settled(self, batch: list[Settled]) -> None:
         self.settled_count += len(batch)
