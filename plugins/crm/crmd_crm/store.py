@@ -75,13 +75,17 @@ async def store_messages(
     if not read:
         return StoredMessages((), 0, len(refused))
     await tx.execute(SQL.release_quarantine, connection_id, [each.incoming.provider_id for each in read])
-    rows = await _upsert(tx, connection_id, read)
+    thread_ids = await _lock_threads(tx, connection_id, read)
+    rows = await tx.fetch(SQL.upsert_messages, connection_id, [message_row(each) for each in read])
     by_id = {each.incoming.provider_id: each for each in read}
     written = [(_stored(row, by_id[row["provider_id"]]), by_id[row["provider_id"]]) for row in rows]
     order = {provider_id: position for position, provider_id in enumerate(by_id)}
     written.sort(key=lambda pair: order[pair[0].provider_id])
     await _write_details(tx, written)
-    await tx.execute(SQL.refresh_threads, [stored.thread_id for stored, _ in written])
+    if written:
+        await tx.execute(SQL.refresh_threads, thread_ids)
+    if any(not stored.is_new for stored, _ in written):
+        await tx.execute(SQL.delete_empty_threads, thread_ids)
     return StoredMessages(tuple(stored for stored, _ in written), len(read) - len(written), len(refused))
 
 
@@ -145,12 +149,12 @@ async def _quarantine(tx: crmd.Statements, connection_id: UUID, refused: Sequenc
     )
 
 
-async def _upsert(tx: crmd.Statements, connection_id: UUID, read: Sequence[ReadMessage]) -> list[Any]:
-    """Write threads and messages. The threads stay locked to the end, so that no count misses a message."""
+async def _lock_threads(tx: crmd.Statements, connection_id: UUID, read: Sequence[ReadMessage]) -> list[UUID]:
+    """Make the batch's threads; they stay locked to the transaction's end, so that no count misses a message."""
     threads = {each.incoming.provider_thread_id: each.mail.subject for each in read}
     await tx.execute(SQL.upsert_threads, connection_id, list(threads), list(threads.values()))
-    await tx.fetch(SQL.lock_threads, connection_id, list(threads))
-    return await tx.fetch(SQL.upsert_messages, connection_id, [message_row(each) for each in read])
+    provider_ids = [each.incoming.provider_id for each in read]
+    return [row["id"] for row in await tx.fetch(SQL.lock_threads, connection_id, list(threads), provider_ids)]
 
 
 def _stored(row: Any, message: ReadMessage) -> StoredMessage:  # noqa: ANN401 - a database row

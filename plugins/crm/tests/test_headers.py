@@ -149,6 +149,7 @@ def test_any_address_line_gives_clean_addresses(line: str) -> None:
         ("Tue, 12 Oct 2010 4:21:05 PM", (2010, 10, 12, 16, 21, 5)),
         ("Tue, 12 Oct 2010 16:21:05 GMT+0200", (2010, 10, 12, 14, 21, 5)),
         ("1 Jan 05 00:00:00 Z", (2005, 1, 1, 0, 0, 0)),
+        ("Tue, 029 Apr 2019 23:34:45 -0800 (PST)", (2019, 4, 30, 7, 34, 45)),
     ],
 )
 def test_dates_are_read(line: str, instant: tuple[int, ...]) -> None:

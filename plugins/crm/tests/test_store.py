@@ -114,6 +114,20 @@ async def test_a_newer_version_replaces_the_details(crm: Crm, letter: bytes, bui
     assert attached == 0
 
 
+async def test_a_message_that_changes_its_thread_is_counted_once(crm: Crm, letter: bytes) -> None:
+    """A provider that regroups its mail leaves no thread behind that counts a message it lost."""
+    async with crm.transaction() as tx:
+        await store_messages(tx, crm.connection_id, read_all([incoming(letter), incoming(letter, "m2")]))
+        moved = [incoming(letter, provider_thread_id="t2", history_id=11)]
+        await store_messages(tx, crm.connection_id, read_all(moved))
+        split = await tx.fetch("SELECT provider_thread_id, message_count FROM crm.thread ORDER BY 1")
+        rest = [incoming(letter, "m2", provider_thread_id="t2", history_id=11)]
+        await store_messages(tx, crm.connection_id, read_all(rest))
+        joined = await tx.fetch("SELECT provider_thread_id, message_count FROM crm.thread")
+    assert [tuple(row) for row in split] == [("t1", 1), ("t2", 1)]
+    assert [tuple(row) for row in joined] == [("t2", 2)]
+
+
 async def test_what_is_no_message_is_quarantined_and_released(crm: Crm, letter: bytes) -> None:
     """Bytes that can't be a message are kept aside with a reason, until they can be read."""
     async with crm.transaction() as tx:
