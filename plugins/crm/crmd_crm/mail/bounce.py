@@ -63,9 +63,12 @@ def _says_returned(mail: ParsedMail) -> bool:
     is_failure_text = has_reply_code or phrases.FAILED_TEXT.search(text) is not None
     is_failure_subject = phrases.FAILED_SUBJECT.search(mail.subject.lower()[:300]) is not None
     is_reply = mail.in_reply_to is not None or phrases.REPLY_PREFIX.match(mail.subject) is not None
-    if is_postmaster(mail) or has_null_sender(mail):
+    if has_null_sender(mail):
         is_answer = mail.headers.line("auto-submitted").lower().startswith("auto-repl")
         return is_failure_subject or (is_failure_text and not is_reply and (has_reply_code or not is_answer))
+    if is_postmaster(mail):
+        is_told = is_failure_text and not is_reply and (has_reply_code or _returns_message(mail))
+        return is_failure_subject or is_told
     if is_reply or not is_failure_text:
         return False
     is_machine = _is_machine(mail)

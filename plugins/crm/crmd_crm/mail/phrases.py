@@ -47,7 +47,7 @@ FAILED_SUBJECT = _any(
     r"^\*\*message you sent blocked",
     r"^(your )?message (to .{1,200} )?(could not|was not|has not been|couldn.t) be(en)? delivered",
     r"^sorry, your message could not be delivered",
-    r"^\[?bounced?\b|^you \S{3,200} are not member",
+    r"^loop (alert|back)|^\[?bounced?\b|^you \S{3,200} are not member",
     r"^there was an error sending your mail",
     r"^warning: (could not send|message \S{1,60} delayed)",
     r"^delayed mail",
