@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
 
     from crmd.config.loading import Config
 
-sys.path.insert(0, str(Path(__file__).parent / "engine"))
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -1,0 +1,2 @@
+-- The real time. No parameters.
+SELECT clock_timestamp()

@@ -1,0 +1,161 @@
+"""Two real daemons on one database: sharing, kills, pauses, hand-overs, limits."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import anyio
+import pytest
+from fleet import Fleet, running_fleet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+COMPLETED = "SELECT count(*) FROM crmd.archive WHERE status = 'completed'"
+
+
+async def test_two_daemons_share_the_work(crmd_dsn: str, tmp_path: Path) -> None:
+    """Each job is done once, and both daemons do some."""
+    async with running_fleet(crmd_dsn, tmp_path) as fleet:
+        await fleet.enqueue("mark", 600, '{"milliseconds": 100}')
+        await fleet.until(COMPLETED, 600)
+        rows = await fleet.connection.fetch("SELECT pid, count(*) FROM fleet.mark GROUP BY pid")
+        assert {row["pid"] for row in rows} == {daemon.pid for daemon in fleet.daemons}
+        assert await _doubled(fleet) == 0
+
+
+async def test_kill_loses_nothing(crmd_dsn: str, tmp_path: Path) -> None:
+    """A daemon killed with -9 in the middle loses no job and doubles no write."""
+    async with running_fleet(crmd_dsn, tmp_path) as fleet:
+        await fleet.enqueue("mark", 800, '{"milliseconds": 150}')
+        await fleet.until("SELECT count(*) FROM fleet.mark", 50)
+        fleet.daemons[0].send(signal.SIGKILL)
+        await fleet.until(COMPLETED, 800)
+        assert await _doubled(fleet) == 0
+        crashed = await fleet.connection.fetchval(
+            'SELECT count(*) FROM crmd.archive WHERE errors @> \'[{"class": "Crashed"}]\''
+        )
+        assert crashed > 0
+
+
+async def test_stop_hands_over(crmd_dsn: str, tmp_path: Path) -> None:
+    """SIGTERM gives back what is claimed, in order: no attempt and no crash is counted, and the other goes on."""
+    async with running_fleet(crmd_dsn, tmp_path, daemon__drain_seconds="0.2") as fleet:
+        await fleet.enqueue("mark", 300, '{"milliseconds": 3000}')
+        await fleet.until("SELECT count(*) FROM crmd.lease", 257)
+        fleet.daemons[0].send(signal.SIGTERM)
+        assert await fleet.daemons[0].ended() == 0
+        left = await fleet.connection.fetchval(
+            "SELECT count(*) FROM crmd.lease l WHERE NOT EXISTS (SELECT FROM crmd.daemon d WHERE d.id = l.daemon_id)"
+        )
+        assert left == 0
+        await fleet.until(COMPLETED, 300)
+        assert await _doubled(fleet) == 0
+        spent = await fleet.connection.fetchval("SELECT max(attempt) + max(crash_count) FROM crmd.archive")
+        assert spent == 1
+
+
+async def test_paused_past_its_lease_writes_nothing(crmd_dsn: str, tmp_path: Path) -> None:
+    """A daemon that sleeps past its lease and wakes finds its jobs taken; its writes are refused."""
+    async with running_fleet(crmd_dsn, tmp_path) as fleet:
+        await fleet.enqueue("mark", 400, '{"milliseconds": 2500}')
+        await fleet.until("SELECT count(DISTINCT daemon_id) FROM crmd.lease", 2)
+        paused, other = fleet.daemons
+        paused.send(signal.SIGSTOP)
+        await fleet.until("SELECT count(*) FROM crmd.daemon WHERE is_dead", 1)
+        await fleet.until("SELECT count(*) FROM crmd.lease WHERE fence = 2", 1)
+        paused.send(signal.SIGCONT)
+        await fleet.until(COMPLETED, 400)
+        await fleet.until("SELECT count(*) FROM crmd.daemon WHERE NOT is_dead", 2)
+        assert await _doubled(fleet) == 0
+        again = await fleet.connection.fetch("SELECT pid FROM fleet.mark WHERE fence = 2")
+        assert {row["pid"] for row in again} <= {other.pid, paused.pid}
+        stale = await fleet.connection.fetchval(
+            "SELECT count(*) FROM fleet.mark m JOIN crmd.archive a ON a.id = m.job_id WHERE m.fence <> a.fence"
+        )
+        assert stale == 0
+
+
+async def test_limits_hold_at_every_instant(crmd_dsn: str, tmp_path: Path) -> None:
+    """Five per workspace and three over all daemons are never exceeded, and are used to the full."""
+    workspaces = [uuid4() for _ in range(4)]
+    async with running_fleet(crmd_dsn, tmp_path) as fleet:
+        for workspace_id in workspaces:
+            await fleet.enqueue("mark-limited", 100, '{"milliseconds": 20}', workspace_id)
+        await fleet.enqueue("mark-three", 60, '{"milliseconds": 20}')
+        await fleet.enqueue("mark-local", 60, '{"milliseconds": 20}')
+        sampled = await _most_leases_until_done(fleet, 520)
+        assert sampled["mark-three"] <= 3
+        rows = await fleet.connection.fetch("SELECT type, workspace_id, pid, begun_at, marked_at FROM fleet.mark")
+        spans = [(row["type"], row["workspace_id"], row["pid"], row["begun_at"], row["marked_at"]) for row in rows]
+        for workspace_id in workspaces:
+            assert _most_at_once((s[3], s[4]) for s in spans if s[1] == workspace_id) <= 5
+        assert _most_at_once((s[3], s[4]) for s in spans if s[0] == "mark-three") == 3
+        for daemon in fleet.daemons:
+            assert _most_at_once((s[3], s[4]) for s in spans if s[0] == "mark-local" and s[2] == daemon.pid) <= 2
+
+
+async def test_poison_is_dead_after_three_crashes(crmd_dsn: str, tmp_path: Path) -> None:
+    """A job that takes its daemon down three times is dead as poison, and other jobs finish."""
+    async with running_fleet(crmd_dsn, tmp_path, count=1) as fleet:
+        await fleet.enqueue("mark", 1, '{"lethal": true}')
+        for _ in range(3):
+            await fleet.daemons[-1].ended()
+            fleet.start()
+        await fleet.until("SELECT count(*) FROM crmd.archive WHERE status = 'dead'", 1)
+        await fleet.enqueue("mark", 5)
+        await fleet.until(COMPLETED, 5)
+        poison = await fleet.connection.fetchrow("SELECT crash_count, errors FROM crmd.archive WHERE status = 'dead'")
+        assert poison["crash_count"] == 3
+        assert '"Poison"' in poison["errors"]
+
+
+async def test_blocked_loop_keeps_its_leases(crmd_dsn: str, tmp_path: Path) -> None:
+    """A handler that blocks the event loop for longer than a lease costs no job its lease."""
+    async with running_fleet(crmd_dsn, tmp_path) as fleet:
+        await fleet.enqueue("block-loop", 2, '{"milliseconds": 4500}')
+        await fleet.until(COMPLETED, 2)
+        assert await fleet.connection.fetchval("SELECT max(fence) FROM crmd.archive") == 1
+
+
+async def test_cancel_reaches_a_running_job(crmd_dsn: str, tmp_path: Path) -> None:
+    """A cancel request stops a running job of any daemon."""
+    async with running_fleet(crmd_dsn, tmp_path) as fleet:
+        await fleet.enqueue("mark", 1, '{"milliseconds": 60000}')
+        await fleet.until("SELECT count(*) FROM crmd.lease", 1)
+        job_id = await fleet.connection.fetchval("SELECT id FROM crmd.lease")
+        assert await fleet.connection.fetchval("SELECT crmd.cancel($1)", job_id) == "requested"
+        await fleet.until("SELECT count(*) FROM crmd.archive WHERE status = 'cancelled'", 1)
+
+
+async def _doubled(fleet: Fleet) -> int:
+    """How many jobs have more than one mark."""
+    doubled: int = await fleet.connection.fetchval(
+        "SELECT count(*) FROM (SELECT job_id FROM fleet.mark GROUP BY job_id HAVING count(*) > 1) d"
+    )
+    return doubled
+
+
+async def _most_leases_until_done(fleet: Fleet, count: int) -> dict[str, int]:
+    most: dict[str, int] = {}
+    while await fleet.connection.fetchval(COMPLETED) < count:
+        for row in await fleet.connection.fetch("SELECT type, count(*) FROM crmd.lease GROUP BY type"):
+            most[row["type"]] = max(most.get(row["type"], 0), row["count"])
+        await anyio.sleep(0.002)
+    return most
+
+
+def _most_at_once(spans: Iterable[tuple[datetime, datetime]]) -> int:
+    """How many spans overlap at the most."""
+    steps = sorted([step for begun, ended in spans for step in ((begun, 1), (ended, -1))])
+    most = running = 0
+    for _, change in steps:
+        running += change
+        most = max(most, running)
+    return most

@@ -1,0 +1,138 @@
+"""Every statement fits the schema, and the hot ones use the index they rely on, however full the tables are."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import asyncpg
+import msgspec
+import pytest
+
+from crmd.store.leases import BEGINNING
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from crmd.testing import Workbench
+
+CORE = load_queries("crmd.store")
+BUILT_IN = ("crm", "gmail", "contacts", "health")
+NOBODY = UUID(int=0)
+# Statements that make tables or take locks as they are prepared, or that belong to another role's session.
+NOT_PREPARED = {"migration_ledger", "role_app", "role_engine", "lock_patience"}
+
+FILL = """
+INSERT INTO crmd.job (id, run_at, rank_at, created_at, max_attempts, type, queue, priority, payload, lane)
+SELECT crmd.uuid7(), t.due_at, t.due_at, t.due_at, 3, 'x', $3, 'normal', '{}', $4
+FROM generate_series(1, $1), (SELECT clock_timestamp() + $2::text::interval AS due_at) t
+"""
+
+
+def _statements() -> Iterator[tuple[str, str]]:
+    for name, text in CORE:
+        if name not in NOT_PREPARED:
+            yield name, text
+
+
+@pytest.mark.crmd_plugins
+async def test_core_statements_fit_the_schema(workbench: Workbench) -> None:
+    """Each file of the core is one statement that PostgreSQL accepts, with the parameters that it names."""
+    async with workbench.everything.pools.control.acquire() as connection:
+        for name, text in _statements():
+            try:
+                statement = await connection.prepare(text)
+            except asyncpg.PostgresError as error:
+                pytest.fail(f"{name}: {error}")
+            named = {int(number) for number in re.findall(r"\$(\d+)", _without_comments(text))}
+            assert len(statement.get_parameters()) == max(named, default=0), name
+
+
+@pytest.mark.crmd_plugins(*BUILT_IN)
+async def test_plugins_statements_fit_the_schema(workbench: Workbench) -> None:
+    """Each file of the built-in plugins is one statement that PostgreSQL accepts."""
+    async with workbench.everything.pools.control.acquire() as connection:
+        for plugin in BUILT_IN:
+            package = f"crmd_{plugin}"
+            if not (Path(importlib.import_module(package).__file__ or "").parent / "queries").is_dir():
+                continue
+            queries = load_queries(package)
+            for name, text in queries:
+                try:
+                    await connection.prepare(text)
+                except asyncpg.PostgresError as error:
+                    pytest.fail(f"{package} {name}: {error}")
+
+
+@pytest.mark.crmd_plugins
+@pytest.mark.parametrize("depth", [100, 20_000])
+async def test_claim_uses_its_index(workbench: Workbench, depth: int) -> None:
+    """A claim reads what it takes, behind future jobs and with or without statistics."""
+    pool = workbench.everything.pools.control
+    await pool.execute(FILL, depth, "-1 minute", "fast", None)
+    await pool.execute(FILL, depth * 3, "1 day", "fast", None)
+    for analyzed in (False, True):
+        if analyzed:
+            await pool.execute("ANALYZE crmd.job")
+        plan = await _plan(workbench, CORE.claim_ready, "fast", 50, NOBODY, *BEGINNING, workbench._daemon_id)
+        assert "job_ready" in _indexes(plan)
+        assert "Seq Scan on job" not in _scans(plan)
+        assert _rows_read(plan, "job_ready") <= 50
+
+
+@pytest.mark.crmd_plugins
+async def test_lanes_are_hopped_not_scanned(workbench: Workbench) -> None:
+    """Finding due lanes costs a few rows a lane, however many jobs a lane has."""
+    pool = workbench.everything.pools.control
+    for lane in range(5):
+        await pool.execute(FILL, 5_000, "-1 minute", "normal", f"type:x:workspace/{lane}")
+    await pool.execute("ANALYZE crmd.job")
+    plan = await _plan(workbench, CORE.lanes_due, "normal", "", 256)
+    assert "job_lane" in _indexes(plan)
+    assert _rows_read(plan, "job_lane") <= 20
+    plan = await _plan(
+        workbench, CORE.claim_lanes, "normal", ["type:x:workspace/1", "type:x:workspace/3"], [5, 5], NOBODY,
+        workbench._daemon_id,
+    )  # fmt: skip
+    assert _rows_read(plan, "job_lane") <= 10
+
+
+async def _plan(workbench: Workbench, query: str, *args: object) -> dict[str, Any]:
+    """The plan as it was executed; what it did is rolled back."""
+    async with workbench.everything.pools.control.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        try:
+            text = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *args)
+        finally:
+            await transaction.rollback()
+    return msgspec.json.decode(text)[0]["Plan"]
+
+
+def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from _nodes(part)
+
+
+def _indexes(plan: dict[str, Any]) -> set[str]:
+    return {node["Index Name"] for node in _nodes(plan) if "Index Name" in node}
+
+
+def _scans(plan: dict[str, Any]) -> set[str]:
+    return {f"{node['Node Type']} on {node['Relation Name']}" for node in _nodes(plan) if "Relation Name" in node}
+
+
+def _rows_read(plan: dict[str, Any], index: str) -> int:
+    nodes = [node for node in _nodes(plan) if node.get("Index Name") == index]
+    return int(
+        sum((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"] for node in nodes)
+    )
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line.partition("--")[0] for line in text.splitlines())
