@@ -52,6 +52,8 @@ def matches_domain(piece: str, domain: str) -> bool:
     written |= {"".join(core), folded_letters(" ".join(core))}
     if label in written or any(_holds(label, letters) for letters in written):
         return True
+    if label in core and len(label) > _ACRONYM_MIN:
+        return True
     return bool(core) and _spelled_by(domain_label(domain).split("-"), core)
 
 

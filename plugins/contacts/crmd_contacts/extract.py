@@ -43,6 +43,8 @@ class Extracted(msgspec.Struct, frozen=True, rename="camel"):
     aliases=("contact-extraction",),
     queue="fast",
     timeout_seconds=60.0,
+    # Jobs of one workspace write one after the other, so more of them at a time would only hold connections and wait.
+    concurrency=crmd.Concurrency(max=8, per="workspace"),
     on_events="email.synced",
 )
 async def extract_contacts(ctx: crmd.Context, payload: ExtractContacts) -> Extracted:
