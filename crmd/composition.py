@@ -14,7 +14,7 @@ from crmd.connections.opening import Connections
 from crmd.connections.provider import ClientCredentials, with_endpoints
 from crmd.connections.vault import Vault
 from crmd.due import read_timetable
-from crmd.engine.engine import EngineOptions
+from crmd.engine.options import EngineOptions
 from crmd.engine.services import Services
 from crmd.engine.upkeep import Keep
 from crmd.errors import ConfigError, CrmdError

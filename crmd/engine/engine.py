@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,15 +18,16 @@ from crmd.engine.progress_writer import write_progress_once
 from crmd.engine.reaper import reap_once
 from crmd.engine.scheduler import schedule_once
 from crmd.engine.settler import Settler
-from crmd.engine.upkeep import Keep, upkeep_once
+from crmd.engine.upkeep import upkeep_once
 from crmd.outcome import Stop
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from anyio.abc import TaskGroup
 
+    from crmd.engine.options import EngineOptions
     from crmd.engine.services import Services
     from crmd.engine.settler import Settled
 
@@ -37,26 +37,6 @@ REAP_SECONDS = 1.0
 AUDIT_SECONDS = 60.0
 # How long cancelled handlers may take to clean up, and how long outcomes may take to be written at the end.
 CLEAN_UP_SECONDS = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions:
-    """How one engine behaves.
-
-    Attributes:
-        slots: Running jobs per queue.
-        local_limits: Of job types inside this daemon: name of the limit, job type, most.
-        is_alone: Run only what is handed over, as `crmd run-once` does: no claims, no schedules, no reaping.
-    """
-
-    version: str
-    slots: Mapping[str, int]
-    lease_seconds: float = 30.0
-    drain_seconds: float = 20.0
-    poll_max_seconds: float = 5.0
-    keep: Keep = field(default_factory=Keep)
-    local_limits: tuple[tuple[str, str, int], ...] = ()
-    is_alone: bool = False
 
 
 class Engine:

@@ -43,7 +43,8 @@ UNREACHABLE = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-CONTROL_CONNECTIONS = 4
+# Claims of three queues, settling, the slower loops, and a token refresh or two that wait for a provider.
+CONTROL_CONNECTIONS = 8
 # The binary form of jsonb starts with its version.
 _JSON_PREFIX = {"json": b"", "jsonb": b"\x01"}
 
