@@ -86,6 +86,17 @@ def test_an_attached_message_is_an_attachment_not_text(build: Build) -> None:
     assert [(each.filename, each.content_type) for each in mail.attachments] == [("Ä_b.eml", "message/rfc822")]
 
 
+def test_a_report_whose_text_is_mislabelled_has_a_text(build: Build) -> None:
+    """Systems that call the words of a report a report are read nonetheless; a binary first part is no text."""
+    header = "Content-Type: multipart/report; report-type=delivery-status; boundary=b"
+    told = parse_message(
+        build(FROM, header, body="--b\nContent-Type: message/delivery-status\n\nNo such user.\n--b--\n")
+    )
+    assert told.text == "No such user."
+    odd = parse_message(build(FROM, header, body="--b\nContent-Type: image/png\n\n\x89PNG\n--b--\n"))
+    assert odd.text == ""
+
+
 def test_a_logo_is_inline(build: Build) -> None:
     """A picture that the HTML shows is no attachment in a reader's sense."""
     logo = "Content-Type: image/gif\nContent-ID: <l>\n\nGIF\n"

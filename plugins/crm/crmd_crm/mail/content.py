@@ -51,8 +51,10 @@ def read_content(root: Part, limits: MailLimits) -> Content:
     """Text, HTML and attachments of the tree, within the limits."""
     content = Content()
     _read(root, content, limits, is_first=True)
-    if root.type == "multipart/report" and not any(text.strip() for text in content.texts):
-        _read_text(root.children[0], content, limits)  # some systems label the human part as a report
+    first = root.children[0] if root.children else root
+    is_mislabelled = root.type == "multipart/report" and first.type in _REPORT_PARTS
+    if is_mislabelled and not any(text.strip() for text in content.texts):
+        _read_text(first, content, limits)  # some systems label the human part as a report
     content.texts = [text for text in content.texts if text.strip()]
     return content
 
