@@ -185,6 +185,8 @@ class Workbench:
         services = self.everything.services
         job_type = services.job_types.get(row["type"]) or unknown_job_type(row["type"])
         run = Run(row, job_type, Token(row["id"], row["fence"], row["claim_id"]))
+        if row["unique_key"] is not None:  # what a claimer does once a job has started
+            await leases.free_started(self._pool, [row["id"]], [row["unique_key"]])
         self._settler.add(run, await handle(run, services))
         await self._settler.settle_once()
 

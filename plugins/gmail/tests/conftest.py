@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crmd_gmail import GmailSettings
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from gmail_parts import quick
 
 from crmd.testing.connecting import connect_sandbox
 from crmd.testing.sandbox import GmailSandbox
@@ -16,12 +20,13 @@ from crmd.testing.sandbox import GmailSandbox
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from crmd_gmail import GmailSettings
+
     from crmd.testing import Finished, Workbench
     from crmd.testing.sandbox import Account
 
 Corpus = Callable[[str], list[Path]]
 OWNER = "jana@nordwerk.example"
-QUICK = GmailSettings(pause_seconds=0.001)
 
 
 @dataclass(slots=True)
@@ -38,7 +43,7 @@ class Office:
         """The payload that names the connection."""
         return {"connectionId": str(self.connection_id)}
 
-    def set(self, settings: GmailSettings) -> None:
+    def configure(self, settings: GmailSettings) -> None:
         """Give the plugin other settings."""
         services = self.workbench.everything.services
         services.settings = {**services.settings, "gmail": settings}
@@ -123,7 +128,7 @@ async def office(workbench: Workbench, sandbox: GmailSandbox) -> Office:
     account = sandbox.add_account(OWNER)
     connection_id = await connect_sandbox(workbench, sandbox, account)
     office = Office(workbench, sandbox, account, connection_id)
-    office.set(QUICK)
+    office.configure(quick())
     return office
 
 
