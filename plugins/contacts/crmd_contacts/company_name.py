@@ -9,12 +9,14 @@ from crmd_contacts.domain import domain_label
 from crmd_contacts.fold import fold, folded_letters, transliterate
 from crmd_contacts.lexicon import words
 from crmd_contacts.person_name import is_bare_form, is_legal_form
+from crmd_contacts.similarity import similarity
 
 _LENGTH_MAX = 80
 _WORDS_MAX = 8
 _LETTERS_MIN = 4
 _ACRONYM_MIN = 2
 _INSIDE_MIN = 6
+_SAME_NAME_MIN = 0.85
 _NOT_OWN = re.compile(
     r"^(?:ein unternehmen|eine marke|a (?:member|company|division|brand|subsidiary) |an? .{0,20}company$|"
     r"part of |member of |"
@@ -94,6 +96,17 @@ def without_legal_form(name: str) -> str:
 def company_key(name: str) -> str:
     """What two spellings of one company have in common: letters and digits without the legal form."""
     return folded_letters(without_legal_form(name))
+
+
+def is_sister_company(name: str, known: str, domain: str) -> bool:
+    """Whether two names of one domain are two legal entities: `Acme UK Ltd` beside `Acme Werke GmbH`, not `Acme`."""
+    if not (has_legal_form(name) and has_legal_form(known)):
+        return False
+    if not (matches_domain(name, domain) and matches_domain(known, domain)):
+        return False
+    label = domain_label(domain).replace("-", "")
+    rests = company_key(name).replace(label, ""), company_key(known).replace(label, "")
+    return "" not in rests and similarity(*rests) < _SAME_NAME_MIN
 
 
 def tidy_company(piece: str) -> str:

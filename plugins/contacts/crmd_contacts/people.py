@@ -54,11 +54,21 @@ async def record_claims(tx: crmd.Transaction, claims: Sequence[Claim]) -> Tally:
     nodes: list[Node] = sorted({owners.get(address, address) for address in news.addresses}, key=str)
     groups = group(nodes, matches)
     standings = await _standings(tx, [node for members, _ in groups for node in members if isinstance(node, UUID)])
+    signed = [await rename_company(tx, domain) for domain in sorted(news.domains)]
     for person in plan_people(groups, standings):
         await _carry_out(tx, person, tally)
-    for domain in sorted(news.domains):
-        await rename_company(tx, domain)
+    await _look_again(tx, frozenset().union(*signed) - news.addresses, tally)
     return tally
+
+
+async def _look_again(tx: crmd.Transaction, addresses: frozenset[str], tally: Tally) -> None:
+    """Bring in line whoever signs as the company of a domain that was just renamed: it may be a sister of it now."""
+    rows = await tx.fetch(SQL.owners, sorted(addresses)) if addresses else []
+    for contact_id in sorted({row["contact_id"] for row in rows}):
+        changed = await derive_contact(tx, contact_id)
+        if changed:
+            tally.updated += 1
+            await _tell(tx, "contact.updated", contact_id, changed)
 
 
 async def _matches(tx: crmd.Statements, news: ClaimNews, owners: dict[str, UUID]) -> list[tuple[Node, Node, Match]]:

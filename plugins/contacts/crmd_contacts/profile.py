@@ -30,7 +30,7 @@ class PhoneLine:
 
 @dataclass(frozen=True, slots=True)
 class CompanyRef:
-    """A company as a person's claims tell it: its domain (maybe empty) and its name (maybe empty)."""
+    """A company as a person's claims tell it: its domain (maybe empty) and the name they sign with (maybe empty)."""
 
     domain: str
     name: str
@@ -86,7 +86,8 @@ def _primary_address(by_field: dict[str, list[Claim]]) -> str:
 def _company(claims: list[Claim], primary: str) -> CompanyRef | None:
     domain = company_domain(primary)
     if domain:
-        return CompanyRef(domain, "")
+        signed = _newest([claim for claim in claims if claim.kind == domain])
+        return CompanyRef(domain, signed.value if signed else "")
     stated = _newest(claims)
     return CompanyRef(stated.kind, stated.value) if stated else None
 

@@ -224,3 +224,26 @@ async def test_a_newer_message_that_says_nothing_new_changes_no_contact(office: 
         rows = [[row for row in versions if row.startswith(f"crm.{table} ")] for versions in (before, after)]
         assert rows[0] == rows[1]
     assert len(office.events) == told
+
+
+async def test_a_sister_company_keeps_its_own_name_in_every_order(office: Office, mail_from: MailFrom) -> None:
+    """Who signs as another legal entity of the domain belongs to it, whoever wrote first."""
+    found = []
+    for order in permutations(range(3)):
+        office.workspace_id = uuid4()
+        mails = [
+            mail_from(f"{name} <{name.split()[0].lower()}@brightwater.example>", f"Best,\n{name}\nBuyer\n{company}")
+            for name, company in (
+                ("Amy Fox", "Brightwater Works GmbH"),
+                ("Tom Reed", "Brightwater Works GmbH"),
+                ("Zoe Hill", "Brightwater UK Ltd"),
+            )
+        ]
+        await office.read(*(mails[index] for index in order))
+        found.append([(person["full_name"], person["company"], person["domain"]) for person in await office.people()])
+    assert all(people == found[0] for people in found)
+    assert found[0] == [
+        ("Amy Fox", "Brightwater Works GmbH", "brightwater.example"),
+        ("Tom Reed", "Brightwater Works GmbH", "brightwater.example"),
+        ("Zoe Hill", "Brightwater UK Ltd", None),
+    ]
