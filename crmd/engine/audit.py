@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from crmd.outcome import Stop
 from crmd.store import leases
-from crmd.store.leases import RequeuedRow, Token
+from crmd.store.leases import Token
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -32,13 +32,12 @@ async def audit_once(pool: Pool, daemon_id: UUID, executor: Executor, settler: S
     known = dict(executor.runs)
     rows = await pool.fetch(_SQL.daemon_leases, daemon_id)
     strays = [
-        RequeuedRow(Token(row["id"], row["fence"], row["claim_id"]), 0.0, is_attempt_given_back=True)
+        Token(row["id"], row["fence"], row["claim_id"])
         for row in rows
         if row["is_settled"] and row["id"] not in known and row["id"] not in executor.runs
     ]
     if strays and not settler.backlog:
-        async with pool.acquire() as connection:
-            await leases.settle_requeued(connection, strays)
+        await leases.give_back(pool, strays)
         _LOG.warning("%d leases that this daemon did not know were given back", len(strays))
     held = {(row["id"], row["claim_id"]) for row in rows}
     lost = [run for run in known.values() if (run.token.id, run.token.claim_id) not in held and run.started]
@@ -52,10 +51,5 @@ async def audit_once(pool: Pool, daemon_id: UUID, executor: Executor, settler: S
 async def release_all(pool: Pool, daemon_id: UUID) -> int:
     """Give back every lease of an incarnation whose tasks have all ended, in order; answers how many."""
     rows = await pool.fetch(_SQL.daemon_leases, daemon_id)
-    given = [
-        RequeuedRow(Token(row["id"], row["fence"], row["claim_id"]), 0.0, is_attempt_given_back=True) for row in rows
-    ]
-    if not given:
-        return 0
-    async with pool.acquire() as connection:
-        return len(await leases.settle_requeued(connection, given))
+    tokens = [Token(row["id"], row["fence"], row["claim_id"]) for row in rows]
+    return await leases.give_back(pool, tokens) if tokens else 0

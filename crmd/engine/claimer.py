@@ -9,17 +9,18 @@ from __future__ import annotations
 import logging
 import random
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from crmd.store import leases
-from crmd.store.leases import BEGINNING, LaneTurn
+from crmd.store.leases import BEGINNING, LaneTurn, Token
 from crmd.store.pools import UNREACHABLE
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -64,7 +65,7 @@ class Claimer:
         self._restart_at = 0.0
         self._turn = LaneTurn()
         self._woken = anyio.Event()
-        self._unknown_claim: UUID | None = None
+        self._unknown_claims: list[UUID] = []
         self.is_idle = False
         self.daemon_id: UUID | None = None
 
@@ -72,7 +73,7 @@ class Claimer:
         """Claim for this incarnation from now on; None: for none, until the next begins."""
         self.daemon_id = daemon_id
         self.is_idle = False
-        self._unknown_claim = None
+        self._unknown_claims.clear()
         self.wake()
 
     def wake(self) -> None:
@@ -113,41 +114,64 @@ class Claimer:
                 queue.room_made = anyio.Event()
 
     async def _claim(self, wanted: int, daemon_id: UUID) -> int:
-        await self._recover_unknown()
-        claim_id = leases.new_claim_id()
-        try:
-            rows = await self._claim_ready(wanted, daemon_id, claim_id)
-            if len(rows) < wanted:
-                rows += await self._claim_lanes(wanted - len(rows), daemon_id, claim_id)
-        except UNREACHABLE:
-            self._unknown_claim = claim_id
-            raise
-        return len(rows)
+        await self._recover_unknown(daemon_id)
+        found = await self._claim_ready(wanted, daemon_id)
+        if found < wanted:
+            found += await self._claim_lanes(wanted - found, daemon_id)
+        return found
 
-    async def _claim_ready(self, wanted: int, daemon_id: UUID, claim_id: UUID) -> list[Any]:
+    async def _claim_ready(self, wanted: int, daemon_id: UUID) -> int:
         now = time.monotonic()
         if now >= self._restart_at:
             self._watermark = BEGINNING
             self._restart_at = now + RESTART_SECONDS
-        queue = self._queue
-        rows = await leases.claim_ready(self._pool, daemon_id, queue.name, wanted, self._watermark, claim_id)
+        rows = await self._claim_behind_watermark(wanted, daemon_id)
         if not rows and self._watermark is not BEGINNING:
             self._watermark = BEGINNING
-            rows = await leases.claim_ready(self._pool, daemon_id, queue.name, wanted, self._watermark, claim_id)
+            rows = await self._claim_behind_watermark(wanted, daemon_id)
         if rows:
             self._watermark = max((row["rank_at"], row["id"]) for row in rows)
-            self._executor.accept(queue, rows)
-            await self._free_started(rows)
-        return rows
+        return await self._accept(rows, daemon_id)
 
-    async def _claim_lanes(self, wanted: int, daemon_id: UUID, claim_id: UUID) -> list[Any]:
-        rows = await leases.claim_lanes(
-            self._pool, daemon_id, self._queue.name, wanted, self._turn, self._local_free(), claim_id
-        )
-        if rows:
-            self._executor.accept(self._queue, rows)
-            await self._free_started(rows)
-        return rows
+    async def _claim_behind_watermark(self, wanted: int, daemon_id: UUID) -> list[Any]:
+        claim_id = leases.new_claim_id()
+        with self._answer_may_be_lost(claim_id):
+            return await leases.claim_ready(self._pool, daemon_id, self._queue.name, wanted, self._watermark, claim_id)
+
+    async def _claim_lanes(self, wanted: int, daemon_id: UUID) -> int:
+        claim_id = leases.new_claim_id()
+        with self._answer_may_be_lost(claim_id):
+            rows = await leases.claim_lanes(
+                self._pool, daemon_id, self._queue.name, wanted, self._turn, self._local_free(), claim_id
+            )
+        return await self._accept(rows, daemon_id)
+
+    @contextmanager
+    def _answer_may_be_lost(self, claim_id: UUID) -> Iterator[None]:
+        """A claim whose answer does not arrive may have committed all the same; it is looked up by its id."""
+        try:
+            yield
+        except UNREACHABLE:
+            self._unknown_claims.append(claim_id)
+            raise
+
+    async def _recover_unknown(self, daemon_id: UUID) -> None:
+        """What a claim got whose answer was lost is ours to run."""
+        while self._unknown_claims:
+            rows = await leases.find_claim(self._pool, self._unknown_claims[0])
+            self._unknown_claims.pop(0)
+            await self._accept(rows, daemon_id)
+
+    async def _accept(self, rows: list[Any], daemon_id: UUID) -> int:
+        """Run what was claimed; if this life of the daemon ended or drains meanwhile, give it back in order."""
+        if not rows:
+            return 0
+        if daemon_id != self.daemon_id:
+            await leases.give_back(self._pool, [Token(row["id"], row["fence"], row["claim_id"]) for row in rows])
+            return 0
+        self._executor.accept(self._queue, rows)
+        await self._free_started(rows)
+        return len(rows)
 
     async def _free_started(self, rows: list[Any]) -> None:
         """Keys of scope `waiting` are free again once their jobs have started."""
@@ -158,15 +182,6 @@ class Claimer:
     def _local_free(self) -> dict[str, int]:
         taken = self._executor.taken_of_type
         return {name: max(most - taken[job_type], 0) for name, job_type, most in self._local_limits()}
-
-    async def _recover_unknown(self) -> None:
-        """A claim whose answer was lost may have committed: what it got is ours to run."""
-        if self._unknown_claim is None:
-            return
-        rows = await leases.find_claim(self._pool, self._unknown_claim)
-        self._unknown_claim = None
-        known = self._executor.runs
-        self._executor.accept(self._queue, [row for row in rows if row["id"] not in known])
 
     async def _say_idle(self, *, is_idle: bool) -> None:
         if self.is_idle == is_idle:

@@ -14,6 +14,7 @@ from crmd.engine.transaction import job_transaction
 from crmd.errors import FailJob, LeaseLost
 from crmd.model import Job
 from crmd.store import leases, overview
+from crmd.store.pools import ACQUIRE_SECONDS
 from crmd.stored_text import clean_text
 
 if TYPE_CHECKING:
@@ -165,7 +166,10 @@ class JobContext:
     @contextlib.asynccontextmanager
     async def _as_holder(self) -> AsyncIterator[Connection]:
         """A transaction with the engine's rights that only the holder of the lease can commit."""
-        async with self._services.pools.plugins.acquire() as connection, connection.transaction():
+        async with (
+            self._services.pools.plugins.acquire(timeout=ACQUIRE_SECONDS) as connection,
+            connection.transaction(),
+        ):
             if not await leases.is_held(connection, self._run.token):
                 raise LeaseLost(f"the lease of job {self._run.token.id} is lost")
             yield connection

@@ -14,6 +14,7 @@ import msgspec
 from crmd.engine.starter import Starter
 from crmd.errors import LeaseLost
 from crmd.store import connections, leases
+from crmd.store.pools import ACQUIRE_SECONDS
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ async def job_transaction(
     Raises:
         LeaseLost: Another claim holds the job by now; nothing was written.
     """
-    async with pool.acquire() as connection, connection.transaction():
+    async with pool.acquire(timeout=ACQUIRE_SECONDS) as connection, connection.transaction():
         if not await leases.is_held(connection, run.token):
             raise LeaseLost(f"the lease of job {run.token.id} is lost")
         await connection.fetch(_SQL.workspace_set, "" if workspace_id is None else str(workspace_id))

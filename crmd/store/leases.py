@@ -152,6 +152,14 @@ async def settle_requeued(connection: Connection, rows: Sequence[RequeuedRow]) -
     return {row["id"] for row in moved}
 
 
+async def give_back(pool: Pool, tokens: Sequence[Token]) -> int:
+    """Give jobs back in order, to the place they had: no attempt and no crash is counted. Answers how many."""
+    async with pool.acquire() as connection:
+        return len(
+            await settle_requeued(connection, [RequeuedRow(token, 0.0, is_attempt_given_back=True) for token in tokens])
+        )
+
+
 async def return_reaped(
     connection: Connection, tokens: Sequence[Token], delays_seconds: Sequence[float], error: bytes
 ) -> set[UUID]:

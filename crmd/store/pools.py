@@ -45,6 +45,8 @@ UNREACHABLE = (
 )
 # Claims of three queues, settling, the slower loops, and a token refresh or two that wait for a provider.
 CONTROL_CONNECTIONS = 8
+# A job that waits this long for a connection of the plugins' pool is tried again instead.
+ACQUIRE_SECONDS = 30.0
 # The binary form of jsonb starts with its version.
 _JSON_PREFIX = {"json": b"", "jsonb": b"\x01"}
 
@@ -133,7 +135,7 @@ async def open_pools(server: Server) -> AsyncIterator[Pools]:
     """
     probe = await connect(server, "crmd probe")
     await probe.close()
-    control = await _open_pool(server, "crmd control", CONTROL_CONNECTIONS, _set_bytes_codec)
+    control = await _open_pool(server, "crmd control", CONTROL_CONNECTIONS, _set_bytes_codec, reset=_leave_as_it_is)
     try:
         plugins = await _open_pool(server, "crmd plugins", server.pool_max, _set_object_codec)
         try:
@@ -144,11 +146,21 @@ async def open_pools(server: Server) -> AsyncIterator[Pools]:
         await _close(control)
 
 
-async def _open_pool(server: Server, name: str, size: int, init: Callable[[Connection], Any]) -> Pool:
+async def _open_pool(
+    server: Server,
+    name: str,
+    size: int,
+    init: Callable[[Connection], Any],
+    reset: Callable[[Connection], Any] | None = None,
+) -> Pool:
     arguments = server.connect_arguments(name)
     return await asyncpg.create_pool(
-        **arguments, min_size=0, max_size=size, init=init, max_inactive_connection_lifetime=300
+        **arguments, min_size=0, max_size=size, init=init, reset=reset, max_inactive_connection_lifetime=300
     )
+
+
+async def _leave_as_it_is(_connection: Connection) -> None:
+    """The engine's own statements leave nothing behind in a session, so its connections need no round trip to reset."""
 
 
 async def _close(pool: Pool) -> None:
