@@ -136,7 +136,7 @@ async def main() -> dict[str, object]:
     figures: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        install_plugin(folder / "site", "bench", "bench_plugin")
+        install_plugin(folder / "site", "bench", "no_op_plugin")
         for number in range(ROUNDS):
             async with temporary_embedded(DURABLE) as server:
                 dsn = server.dsn.reveal()
