@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GROUP = "crmd.plugins"
 PREFIX = "crmd_"
+MARK = f"{hookspecs.PROJECT}_impl"  # what `crmd.hookimpl` leaves on a function
 _HOOKS = {name for name in vars(hookspecs) if name.startswith(PREFIX)}
 
 
@@ -61,9 +62,14 @@ class ModuleEntry:
 def installed() -> dict[str, EntryPoint]:
     """Every installed plugin's entry point by name; nothing is imported.
 
-    Two distributions with the same name keep the first; the loader names both when it is asked for.
+    Where two packages bring a plugin of one name, this is the first; `load` takes neither.
     """
     return {entry.name: entry for entry in reversed(list(entry_points(group=GROUP)))}
+
+
+def _rivals(name: str) -> list[str]:
+    """The installed packages that bring a plugin of this name."""
+    return [_distribution(entry) for entry in entry_points(group=GROUP, name=name)]
 
 
 def load(enabled: Sequence[str], entries: Mapping[str, Entry] | None = None) -> Registry:
@@ -80,6 +86,10 @@ def load(enabled: Sequence[str], entries: Mapping[str, Entry] | None = None) -> 
         entry = known.get(name)
         if entry is None:
             broken.append(BrokenPlugin(name, "not installed", _missing(name, known)))
+            continue
+        if entries is None and len(rivals := _rivals(name)) > 1:
+            reason = f"It is brought by {' and by '.join(rivals)}. Uninstall all but one."
+            broken.append(BrokenPlugin(name, rivals[0], reason))
             continue
         try:
             loaded.append(_load(entry))
@@ -124,10 +134,11 @@ def _job_types(module: types.ModuleType, hooks: pluggy.PluginManager) -> list[Jo
 
 
 def _own_hooks(module: types.ModuleType) -> list[str]:
+    """Functions that mean to be hooks: by their name, or by the mark of `crmd.hookimpl`."""
     return [
         name
         for name, value in vars(module).items()
-        if name.startswith(PREFIX) and isinstance(value, types.FunctionType)
+        if isinstance(value, types.FunctionType) and (name.startswith(PREFIX) or hasattr(value, MARK))
     ]
 
 
