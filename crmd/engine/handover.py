@@ -164,7 +164,7 @@ async def claim_family(
 
 
 async def _lock(connection: Connection) -> None:
-    await connection.execute("SET LOCAL lock_timeout = '2s'")
+    await connection.execute(_SQL.lock_patience)
     await connection.fetch(_SQL.claim_lock, LANES_LOCK_KEY)
 
 
