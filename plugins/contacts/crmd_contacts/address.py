@@ -64,7 +64,7 @@ def is_role_local(local: str) -> bool:
 
 
 def _is_role_piece(piece: str, short_allowed: bool) -> bool:  # noqa: FBT001 - a claim about the piece's company
-    if piece in _role_words() or (short_allowed and len(piece) < _WORD_MIN):
+    if piece in _role_words() or (short_allowed and 1 < len(piece) < _WORD_MIN):
         return True
     return any(piece.endswith(ending) and len(piece) > len(ending) for ending in words("role_endings"))
 
