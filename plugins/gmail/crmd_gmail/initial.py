@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 CURSOR = "history"
 """Name of the cursor; it holds Gmail's history id as text."""
 RESTARTS_MAX = 3
+SECONDS_MIN = 1_000_000_000
+"""September 2001: Gmail reads smaller numbers in a search as something else than epoch seconds."""
 
 
 class SyncEmailsInitial(crmd.Payload, frozen=True):
@@ -71,7 +73,7 @@ async def sync_emails_initial(ctx: crmd.Context, payload: SyncEmailsInitial) -> 
     if place is None:
         place = await _begin(ctx, mailbox, _start_at(payload.start_date, ctx.job.created_at, mailbox.settings))
     while not place.is_done:
-        page = await list_page(mailbox, f"after:{place.after}", place.page_token)
+        page = await list_page(mailbox, window(place.after), place.page_token)
         place = await _take_page(ctx, mailbox, payload, place, page)
     return Listed(place.listed, place.batches)
 
@@ -85,10 +87,18 @@ async def read_profile(mailbox: Mailbox) -> Profile:
     return profile
 
 
+def window(after: int, before: int | None = None) -> str:
+    """The search for mail of a window in epoch seconds; a start before `SECONDS_MIN` means from the beginning."""
+    terms = [f"after:{after}"] if after > SECONDS_MIN else []
+    return " ".join(terms if before is None else [*terms, f"before:{before}"])
+
+
 async def list_page(mailbox: Mailbox, query: str, page_token: str | None) -> MessagePage | None:
     """One page of ids, spam and trash included; None when the page token is no longer accepted."""
     settings = mailbox.settings
-    params = {"q": query, "maxResults": str(settings.page_max), "includeSpamTrash": "true"}
+    params = {"maxResults": str(settings.page_max), "includeSpamTrash": "true"}
+    if query:
+        params["q"] = query
     if page_token is not None:
         params["pageToken"] = page_token
     cost = settings.cost("messages_list")

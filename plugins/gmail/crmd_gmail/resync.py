@@ -16,7 +16,7 @@ from crmd_crm.store import LabelChange, change_labels
 
 import crmd
 from crmd_gmail.changes import Move, move_cursor
-from crmd_gmail.initial import list_page, read_profile
+from crmd_gmail.initial import SECONDS_MIN, list_page, read_profile, window
 from crmd_gmail.storing import SQL, bring_in, remove
 from crmd_gmail.synced import Kept, Span, Synced
 
@@ -69,18 +69,17 @@ async def _begin(ctx: crmd.Context, mailbox: Mailbox, cursor: str) -> Span:
     """The history id is read before anything is listed: what changes from now on, the next sync finds."""
     profile = await read_profile(mailbox)
     now = ctx.job.created_at
-    since = int((now - timedelta(days=mailbox.settings.resync_days)).timestamp())
+    since = max(int((now - timedelta(days=mailbox.settings.resync_days)).timestamp()), SECONDS_MIN)
     return Span(cursor, profile.history_id, since, max(int(now.timestamp()) - SPAN_DAYS * 86_400, since))
 
 
 async def _work(ctx: crmd.Context, mailbox: Mailbox, span: Span) -> list[Sequence[str]]:
     """Ids of the span that the mailbox lists or the CRM holds, in lots, without those that are done."""
     listed = await _listed(mailbox, span)
+    begins = datetime.fromtimestamp(span.begins if span.begins > SECONDS_MIN else 0, UTC)
     until = None if span.until is None else datetime.fromtimestamp(span.until, UTC)
     async with ctx.transaction() as tx:
-        rows = await tx.fetch(
-            SQL.stored_between, mailbox.connection_id, datetime.fromtimestamp(span.begins, UTC), until
-        )
+        rows = await tx.fetch(SQL.stored_between, mailbox.connection_id, begins, until)
     ids = sorted(each for each in listed.union(row["provider_id"] for row in rows) if each > span.last_id)
     size = mailbox.settings.batch_max
     return [ids[start : start + size] for start in range(0, len(ids), size)]
@@ -88,7 +87,7 @@ async def _work(ctx: crmd.Context, mailbox: Mailbox, span: Span) -> list[Sequenc
 
 async def _listed(mailbox: Mailbox, span: Span) -> set[str]:
     """What Gmail lists in the span. One second more at each end: whether its bounds are inside is not said."""
-    query = f"after:{span.begins - 1}" + ("" if span.until is None else f" before:{span.until + 1}")
+    query = window(span.begins - 1, None if span.until is None else span.until + 1)
     found: set[str] = set()
     token: str | None = None
     while True:

@@ -144,6 +144,20 @@ async def test_expired_history(office: Office) -> None:
     assert (await office.sync()).result["by"] == "history"
 
 
+async def test_expired_history_of_old_mail(office: Office) -> None:
+    """With a window that begins before Gmail could count, the oldest mail is compared as well."""
+    raw = b"Date: Mon, 04 Jan 1999 10:00:00 +0000\r\nFrom: a@b.example\r\nSubject: old\r\n\r\nhi\r\n"
+    mailbox = office.account.mailbox
+    lost, kept = mailbox.add(raw), mailbox.add(raw)
+    await office.run("sync-emails-initial", startDate="1970-01-01")
+    mailbox.delete(lost.id)
+    mailbox.mark_read(kept.id)
+    mailbox.expire_history()
+    office.configure(quick(resync_days=36_500))
+    assert (await office.sync()).status == "completed"
+    assert await office.messages() == {kept.id: {"INBOX"}}
+
+
 async def test_cursor_of_no_use(office: Office) -> None:
     """A cursor that is no number at all is made good in the same way."""
     wanted = office.account.mailbox.add(mail_bytes(1)).id
