@@ -11,7 +11,7 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from crmd.cli.grammar import build_parser, is_known, wanted_command
+from crmd.cli.grammar import build_parser, completed, is_known, wanted_command
 from crmd.errors import CrmdError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _obey(words: list[str]) -> int:
     command = wanted_command(words)
     if command is not None and not is_known(parser, command):
         import_module("crmd.cli.foreign").add_commands(parser, words, command)
-    arguments = parser.parse_args(words)
+    arguments = parser.parse_args(completed(parser, words, command))
     if not hasattr(arguments, "module") and not hasattr(arguments, "run"):
         parser.print_help()
         raise UsageError("No command is given.", hint="Choose one from the list above.")

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 LEVELS = ("debug", "info", "warning", "error")
 EXIT_CODES = "Exit codes: 0 done, 1 failed, 2 usage, 3 configuration, 4 not reachable, 75 try again later, 130 Ctrl-C."
+DEFAULT_ACTIONS = {
+    "jobs": "list",
+    "schedules": "list",
+    "connections": "list",
+    "plugins": "list",
+    "plugin": "list",
+    "config": "show",
+}
 _WITH_VALUE = {"--config", "--log-level", "--set"}
 
 
@@ -143,6 +151,18 @@ def wanted_command(words: Sequence[str]) -> str | None:
         else:
             return word
     return None
+
+
+def completed(parser: Parser, words: list[str], command: str | None) -> list[str]:
+    """The words, with `list` where a command of several actions is given none: `crmd jobs --status dead`."""
+    default = DEFAULT_ACTIONS.get(command or "")
+    if default is None or command is None or {"-h", "--help"} & set(words):
+        return words
+    place = words.index(command) + 1
+    actions = commands_of(commands_of(parser).choices[command]).choices
+    rest = words[place:]
+    is_given = any(word in actions for word in rest) or (rest and not rest[0].startswith("-"))
+    return words if is_given else [*words[:place], default, *rest]
 
 
 def first_reading(words: Sequence[str]) -> argparse.Namespace:

@@ -48,7 +48,6 @@ def _add_enqueue(grammar: Grammar) -> None:
 
 def _add_jobs(grammar: Grammar) -> None:
     jobs = grammar.command("jobs", "List, show, watch, retry and cancel jobs.", function="listed")
-    jobs.set_defaults(status=None, type=None, workspace=None, limit=20, before=None)
     actions = grammar.group(jobs)
     listed = grammar.command("list", "List jobs, newest first.", function="listed", under=actions)
     listed.add_argument("--status", choices=STATUSES, action="append", help="may be repeated")
@@ -81,7 +80,6 @@ def _add_schedules(grammar: Grammar) -> None:
 
 def _add_connections(grammar: Grammar) -> None:
     connections = grammar.command("connections", "List, add, test, stop and remove connections.", function="listed")
-    connections.set_defaults(workspace=None, provider=None)
     actions = grammar.group(connections)
     listed = grammar.command("list", "List connections with their state.", function="listed", under=actions)
     listed.add_argument("--workspace", metavar="ID", help="of one workspace")

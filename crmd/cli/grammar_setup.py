@@ -43,7 +43,6 @@ def _add_config(grammar: Grammar) -> None:
     actions = grammar.group(config)
     show = grammar.command("show", "Show every setting in force.", function="show", under=actions)
     show.add_argument("--origin", action="store_true", help="with the file, variable or flag that set it")
-    config.set_defaults(origin=False)
 
 
 def _add_plugins(grammar: Grammar) -> None:

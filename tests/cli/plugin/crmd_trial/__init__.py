@@ -88,7 +88,9 @@ async def connected(ctx: Context, request: OfConnection) -> dict[str, object]:
 def crmd_providers() -> Iterable[Provider]:
     """A provider that answers nowhere until its addresses are given."""
     nowhere = "http://127.0.0.1:9"
-    return [Provider(name="trial", token_url=f"{nowhere}/token", api_url=nowhere, probe_path="/gmail/v1/users/me/profile")]
+    return [
+        Provider(name="trial", token_url=f"{nowhere}/token", api_url=nowhere, probe_path="/gmail/v1/users/me/profile")
+    ]
 
 
 @hookimpl
