@@ -149,7 +149,9 @@ def _before_legal(piece: str) -> str:
 
 def _is_name(piece: str, sender: Sender) -> bool:
     bare = without_proxy(piece)
-    return not is_job_title(bare) and sender.agrees_with(bare)
+    if not sender.agrees_with(bare):
+        return False
+    return not is_job_title(bare) or sender.is_surely(bare)
 
 
 def _name(reading: _Reading, signature: Signature, sender: Sender) -> tuple[PersonName | None, bool]:

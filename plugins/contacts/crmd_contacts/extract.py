@@ -55,10 +55,13 @@ async def extract_contacts(ctx: crmd.Context, payload: ExtractContacts) -> Extra
             return Extracted(skipped="the message no longer exists")
         if is_read and not payload.force:
             return Extracted(skipped="the message was read before")
+        silence = why_silent(mail)
+        if silence:  # not marked as read: what is spam or a draft now may be neither tomorrow
+            return Extracted(skipped=silence)
         claims = await anyio.to_thread.run_sync(claims_of, mail)
         tally = await record_claims(tx, claims)
         await tx.execute(SQL.mark_read, mail.message_id, RULES_VERSION)
-    return Extracted(tally.created, tally.updated, tally.merged, why_silent(mail))
+    return Extracted(tally.created, tally.updated, tally.merged)
 
 
 async def _load(tx: crmd.Statements, message_id: UUID) -> tuple[Mail | None, bool]:

@@ -53,6 +53,16 @@ class Sender:
             return names_same_person(parsed, self.name)
         return self.address_names(parsed)
 
+    def is_surely(self, text: str) -> bool:
+        """Whether a text that agrees can't be anything else: all of it stands in the header or in the address.
+
+        For names that are jobs as well: Anna Hofmeister, Dean Walker.
+        """
+        if self.name is not None and self.name.is_complete:
+            return True
+        local = folded_letters(local_of(self.address))
+        return all(any(word in local for word in forms) for forms in name_words(text))
+
     def address_names(self, name: PersonName) -> bool:
         """Whether the part before the @ is made of the name."""
         local = folded_letters(local_of(self.address))
