@@ -46,7 +46,7 @@ def crashing(at: int, *, is_committed: bool) -> Iterator[CrashPlan]:
         opened = original(context, **workspace)
         return _broken(opened, is_committed=plan.is_committed) if plan.seen == plan.at else opened
 
-    JobContext.transaction = transaction  # type: ignore[method-assign]  # put back below
+    JobContext.transaction = transaction  # type: ignore[method-assign, assignment]  # put back below
     try:
         yield plan
     finally:

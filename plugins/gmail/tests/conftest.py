@@ -2,25 +2,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from gmail_parts import quick
+from crmd_gmail import GmailSettings
 
 from crmd.testing.connecting import connect_sandbox
 from crmd.testing.sandbox import GmailSandbox
 
 if TYPE_CHECKING:
     from uuid import UUID
-
-    from crmd_gmail import GmailSettings
 
     from crmd.testing import Finished, Workbench
     from crmd.testing.sandbox import Account
@@ -43,10 +37,22 @@ class Office:
         """The payload that names the connection."""
         return {"connectionId": str(self.connection_id)}
 
-    def configure(self, settings: GmailSettings) -> None:
-        """Give the plugin other settings."""
+    @staticmethod
+    def mail(number: int) -> bytes:
+        """A plain message; each number is a conversation of its own."""
+        return (
+            f"Message-ID: <{number}@engine.example>\r\n"
+            f"Date: Mon, {number % 28 + 1:02} Jun 2026 10:00:00 +0000\r\n"
+            "From: Ada Lovelace <ada@engine.example>\r\n"
+            "To: jana@nordwerk.example\r\n"
+            f"Subject: Note {number}\r\n\r\n"
+            f"Hello, this is note {number}.\r\n"
+        ).encode()
+
+    def configure(self, **settings: Any) -> None:  # noqa: ANN401 - any of the settings
+        """Give the plugin other settings, under which nothing waits in the process."""
         services = self.workbench.everything.services
-        services.settings = {**services.settings, "gmail": settings}
+        services.settings = {**services.settings, "gmail": GmailSettings(**{"pause_seconds": 0.001, **settings})}
 
     async def run(self, job_type: str, **payload: object) -> Finished:
         """Run one job and all it starts, retries too; answers what became of it."""
@@ -128,7 +134,7 @@ async def office(workbench: Workbench, sandbox: GmailSandbox) -> Office:
     account = sandbox.add_account(OWNER)
     connection_id = await connect_sandbox(workbench, sandbox, account)
     office = Office(workbench, sandbox, account, connection_id)
-    office.configure(quick())
+    office.configure()
     return office
 
 

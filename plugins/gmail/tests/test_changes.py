@@ -1,19 +1,33 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from gmail_parts import mail_bytes, quick
 
 if TYPE_CHECKING:
+    from crmd.testing.sandbox import StoredMessage
     from tests.conftest import Office
+
+
+class LateMessages(dict[str, "StoredMessage"]):
+    """A mailbox that gives one message out in an older state, once, as to somebody who asked before it changed."""
+
+    def __init__(self, messages: dict[str, StoredMessage], older: StoredMessage) -> None:
+        super().__init__(messages)
+        self.older: StoredMessage | None = older
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401 - as dict has it
+        """The message, or what it was before."""
+        older, self.older = self.older, None
+        return older if older is not None and key == older.id else super().get(key, default)
+
 
 pytestmark = pytest.mark.crmd_plugins("crm", "gmail")
 
 
 async def test_first_contact(office: Office) -> None:
     """A connection without a cursor gets its first sync at once; connecting an account starts it by itself."""
-    wanted = office.account.mailbox.add(mail_bytes(1)).id
+    wanted = office.account.mailbox.add(office.mail(1)).id
     jobs = await office.workbench.drain()
     assert [job.type for job in jobs] == ["sync-emails-incremental", "sync-emails-initial", "process-email-batch"]
     assert jobs[0].result["by"] == "initial"
@@ -24,8 +38,8 @@ async def test_added(office: Office) -> None:
     """New mail shows after one sync, and is told of as received or sent; drafts and spam are stored in silence."""
     await office.run("sync-emails-initial")
     mailbox = office.account.mailbox
-    inbound, outbound = mailbox.add(mail_bytes(1)).id, mailbox.add(mail_bytes(2), ["SENT"]).id
-    draft, spam = mailbox.add(mail_bytes(3), ["DRAFT"]).id, mailbox.add(mail_bytes(4), ["SPAM"]).id
+    inbound, outbound = mailbox.add(office.mail(1)).id, mailbox.add(office.mail(2), ["SENT"]).id
+    draft, spam = mailbox.add(office.mail(3), ["DRAFT"]).id, mailbox.add(office.mail(4), ["SPAM"]).id
     done = await office.sync()
     assert (done.status, done.result["by"], done.result["stored"]) == ("completed", "history", 4)
     assert set(await office.messages()) == {inbound, outbound, draft, spam}
@@ -38,7 +52,7 @@ async def test_added(office: Office) -> None:
 async def test_deleted_and_relabelled(office: Office) -> None:
     """Deletions, labels and read state at the provider show after one sync; trash is a label."""
     mailbox = office.account.mailbox
-    ids = [mailbox.add(mail_bytes(number)).id for number in range(6)]
+    ids = [mailbox.add(office.mail(number)).id for number in range(6)]
     await office.run("sync-emails-initial")
     mailbox.delete(ids[0])
     mailbox.mark_read(ids[1])
@@ -58,10 +72,10 @@ async def test_deleted_and_relabelled(office: Office) -> None:
 async def test_added_and_deleted_in_one_stretch(office: Office) -> None:
     """Mail that came and went between two syncs leaves nothing behind, also when the pages of history cut it in two."""
     await office.run("sync-emails-initial")
-    office.configure(quick(page_max=1))
+    office.configure(page_max=1)
     mailbox = office.account.mailbox
-    mailbox.delete(mailbox.add(mail_bytes(1)).id)
-    stays = mailbox.add(mail_bytes(2))
+    mailbox.delete(mailbox.add(office.mail(1)).id)
+    stays = mailbox.add(office.mail(2))
     mailbox.label(stays.id, add=["STARRED"])
     done = await office.sync()
     assert done.status == "completed"
@@ -70,7 +84,7 @@ async def test_added_and_deleted_in_one_stretch(office: Office) -> None:
 
 async def test_nothing_new(office: Office) -> None:
     """A sync without changes asks once, changes no row and says that the connection is fresh."""
-    office.account.mailbox.add(mail_bytes(1))
+    office.account.mailbox.add(office.mail(1))
     await office.run("sync-emails-initial")
     before, asked = await office.versions(), len(office.sandbox.log.paths())
     done = await office.sync()
@@ -82,9 +96,9 @@ async def test_nothing_new(office: Office) -> None:
 async def test_many_pages(office: Office) -> None:
     """Pages of history are applied one after the other, and the cursor ends at the newest change."""
     await office.run("sync-emails-initial")
-    office.configure(quick(page_max=3, batch_max=2))
+    office.configure(page_max=3, batch_max=2)
     mailbox = office.account.mailbox
-    ids = [mailbox.add(mail_bytes(number)).id for number in range(8)]
+    ids = [mailbox.add(office.mail(number)).id for number in range(8)]
     mailbox.delete(ids[3])
     mailbox.mark_read(ids[7])
     await office.sync()
@@ -95,7 +109,7 @@ async def test_many_pages(office: Office) -> None:
 async def test_a_message_gone_meanwhile(office: Office) -> None:
     """An older state that is stored after its deletion was told is not stored: what is gone stays gone."""
     mailbox = office.account.mailbox
-    gone, read = mailbox.add(mail_bytes(1)), mailbox.add(mail_bytes(2))
+    gone, read = mailbox.add(office.mail(1)), mailbox.add(office.mail(2))
     await office.run("sync-emails-initial")
     mailbox.delete(gone.id)
     await office.sync()
@@ -109,32 +123,45 @@ async def test_a_message_gone_meanwhile(office: Office) -> None:
 async def test_an_older_state_is_fetched_again(office: Office) -> None:
     """A message that was relabelled between its fetching and its storing ends with the newer labels."""
     mailbox = office.account.mailbox
-    message = mailbox.add(mail_bytes(1))
-    office.configure(quick(batch_max=1))
-    enqueued = await office.workbench.enqueue("sync-emails-initial", office.payload)
-    await office.workbench.attempt(enqueued.id)
-    mailbox.mark_read(message.id)
-    incremental = await office.workbench.enqueue("sync-emails-incremental", office.payload)
-    await office.workbench.attempt(incremental.id)
-    newer, mailbox.messages[message.id] = mailbox.messages[message.id], message
+    older = mailbox.add(office.mail(1))
+    listing = await office.workbench.enqueue("sync-emails-initial", office.payload)
+    await office.workbench.attempt(listing.id)
+    newer = mailbox.mark_read(older.id)
+    changes = await office.workbench.enqueue("sync-emails-incremental", office.payload)
+    await office.workbench.attempt(changes.id)  # finds no row to relabel
     rows = await office.fetch("SELECT provider_id, history_id FROM gmail.told")
-    assert [(row["provider_id"], row["history_id"]) for row in rows] == [(message.id, newer.history_id)]
+    assert [(row["provider_id"], row["history_id"]) for row in rows] == [(older.id, newer.history_id)]
+    mailbox.messages = LateMessages(mailbox.messages, older)
     await office.workbench.drain()
-    assert set(await office.messages()) == {message.id}
+    assert await office.messages() == {older.id: {"INBOX"}}
     assert await office.fetch("SELECT FROM gmail.told") == []
+
+
+async def test_an_old_state_for_ever_is_taken(office: Office) -> None:
+    """If Gmail goes on numbering a message lower than its history did, it is stored after the second look."""
+    mailbox = office.account.mailbox
+    older = mailbox.add(office.mail(1))
+    listing = await office.workbench.enqueue("sync-emails-initial", office.payload)
+    await office.workbench.attempt(listing.id)
+    mailbox.mark_read(older.id)
+    changes = await office.workbench.enqueue("sync-emails-incremental", office.payload)
+    await office.workbench.attempt(changes.id)
+    mailbox.messages[older.id] = older
+    await office.workbench.drain()
+    assert set(await office.messages()) == {older.id}
 
 
 async def test_expired_history(office: Office) -> None:
     """A cursor that Gmail no longer knows is made good: mail added, deleted and relabelled meanwhile all shows."""
     mailbox = office.account.mailbox
-    ids = [mailbox.add(mail_bytes(number)).id for number in range(7)]
+    ids = [mailbox.add(office.mail(number)).id for number in range(7)]
     await office.run("sync-emails-initial")
     mailbox.delete(ids[0])
     mailbox.mark_read(ids[1])
     mailbox.trash(ids[2])
-    late = mailbox.add(mail_bytes(9)).id
+    late = mailbox.add(office.mail(9)).id
     mailbox.expire_history()
-    office.configure(quick(page_max=2, batch_max=3))
+    office.configure(page_max=2, batch_max=3)
     done = await office.sync()
     assert (done.status, done.result["by"]) == ("completed", "resync")
     assert (done.result["stored"], done.result["gone"], done.result["relabelled"]) == (1, 1, 2)
@@ -153,14 +180,14 @@ async def test_expired_history_of_old_mail(office: Office) -> None:
     mailbox.delete(lost.id)
     mailbox.mark_read(kept.id)
     mailbox.expire_history()
-    office.configure(quick(resync_days=36_500))
+    office.configure(resync_days=36_500)
     assert (await office.sync()).status == "completed"
     assert await office.messages() == {kept.id: {"INBOX"}}
 
 
 async def test_cursor_of_no_use(office: Office) -> None:
     """A cursor that is no number at all is made good in the same way."""
-    wanted = office.account.mailbox.add(mail_bytes(1)).id
+    wanted = office.account.mailbox.add(office.mail(1)).id
     await office.run("sync-emails-initial")
     await office.fetch("UPDATE crmd.cursor SET value = '\"7x\"'")
     done = await office.sync()
@@ -173,7 +200,7 @@ async def test_round(office: Office) -> None:
     await office.workbench.drain()
     assert (await _round(office)) == (0, 0)
     await office.workbench.clock.advance(11 * 60)
-    office.account.mailbox.add(mail_bytes(1))
+    office.account.mailbox.add(office.mail(1))
     assert (await _round(office)) == (1, 1)
     assert len(await office.messages()) == 1
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from gmail_parts import mail_bytes, quick
 
 from crmd.testing.crashing import crashing
 
@@ -21,9 +20,9 @@ SMALL = {"page_max": 3, "batch_max": 2}
 async def test_initial(office: Office, at: int, is_committed: bool) -> None:  # noqa: FBT001 - a parameter of the test
     """A first sync that is broken at any of its transactions ends with every message stored and told of once."""
     await office.fetch("DELETE FROM crmd.job")
-    wanted = {office.account.mailbox.add(mail_bytes(number)).id for number in range(MESSAGES)}
+    wanted = {office.account.mailbox.add(office.mail(number)).id for number in range(MESSAGES)}
     history_id = office.account.mailbox.history_id
-    office.configure(quick(**SMALL))
+    office.configure(**SMALL)
     with crashing(at, is_committed=is_committed) as plan:
         await office.run("sync-emails-initial", batchSize=2)
     assert plan.is_hit
@@ -59,12 +58,12 @@ async def test_resync(office: Office, at: int, is_committed: bool) -> None:  # n
 async def changed(office: Office) -> Mailbox:
     """A synced mailbox in which then something of everything happens."""
     mailbox = office.account.mailbox
-    ids = [mailbox.add(mail_bytes(number)).id for number in range(MESSAGES)]
+    ids = [mailbox.add(office.mail(number)).id for number in range(MESSAGES)]
     await office.run("sync-emails-initial")
-    office.configure(quick(**SMALL))
+    office.configure(**SMALL)
     mailbox.delete(ids[0])
     mailbox.mark_read(ids[1])
-    added = [mailbox.add(mail_bytes(20 + number)) for number in range(3)]
+    added = [mailbox.add(office.mail(20 + number)) for number in range(3)]
     mailbox.trash(ids[2])
     mailbox.label(added[0].id, add=["STARRED"])
     mailbox.delete(added[1].id)

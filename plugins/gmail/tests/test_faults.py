@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from crmd_gmail import Units
-from gmail_parts import mail_bytes, quick
 
 from crmd.testing.sandbox import GmailSandbox, StoppedClock, faults, newer_quota
 
@@ -21,7 +20,7 @@ MESSAGES = 12
 
 async def full_sync(office: Office) -> Finished:
     """A first sync of a dozen messages, which must bring in each of them and waste no attempt but the given."""
-    wanted = {office.account.mailbox.add(mail_bytes(number)).id for number in range(MESSAGES)}
+    wanted = {office.account.mailbox.add(office.mail(number)).id for number in range(MESSAGES)}
     done = await office.run("sync-emails-initial", batchSize=6)
     assert set(await office.messages()) == wanted
     assert await office.bad_jobs() == []
@@ -94,7 +93,7 @@ async def test_parts_that_fail(office: Office, fault: faults.Fault) -> None:
 async def test_part_with_a_long_pause(office: Office) -> None:
     """A part that is held back for long leaves the others stored, and the rest waits without losing an attempt."""
     await office.workbench.drain()  # what connecting starts
-    ids = [office.account.mailbox.add(mail_bytes(number)).id for number in range(4)]
+    ids = [office.account.mailbox.add(office.mail(number)).id for number in range(4)]
     office.sandbox.faults.next(faults.rate_limited(retry_after="300"), where="part")
     batch = await office.workbench.enqueue("process-email-batch", {**office.payload, "messageIds": ids})
     first = await office.workbench.attempt(batch.id)
@@ -108,8 +107,8 @@ async def test_part_with_a_long_pause(office: Office) -> None:
 
 async def test_part_that_always_fails(office: Office) -> None:
     """One message that Gmail can't give out leaves the others stored, and its job tells of it at the end."""
-    wanted = {office.account.mailbox.add(mail_bytes(number)).id for number in range(3)}
-    lost = office.account.mailbox.add(mail_bytes(9)).id
+    wanted = {office.account.mailbox.add(office.mail(number)).id for number in range(3)}
+    lost = office.account.mailbox.add(office.mail(9)).id
     office.sandbox.faults.next(faults.malformed_json(), path=f"/messages/{lost}$", times=50)
     done = await office.run("process-email-batch", messageIds=[*wanted, lost])
     assert (done.status, done.checkpoint["ids"]) == ("dead", [lost])
@@ -122,7 +121,7 @@ async def test_no_batch_endpoint(office: Office, status: int) -> None:
     """Without a batch endpoint every message is asked for on its own."""
     fault = faults.Fault(status, "notFound", "No batches here.")
     office.sandbox.faults.next(fault, path="/batch", where="request", times=3 if status == 500 else 1)
-    wanted = {office.account.mailbox.add(mail_bytes(number)).id for number in range(3)}
+    wanted = {office.account.mailbox.add(office.mail(number)).id for number in range(3)}
     done = await office.run("process-email-batch", messageIds=sorted(wanted))
     assert (done.status, done.attempt, done.result["stored"]) == ("completed", 1, 3)
     assert office.sandbox.faults.left() == 0
@@ -132,7 +131,7 @@ async def test_batch_too_large(office: Office) -> None:
     """A batch whose answer is above what a client takes is halved until each part fits."""
     big = b"From: a@b.example\r\nSubject: big\r\n\r\n" + b"x" * (24 * 1024 * 1024)
     wanted = [office.account.mailbox.add(big).id, office.account.mailbox.add(big + b"y").id]
-    office.configure(quick(text_chars_max=1_000))
+    office.configure(text_chars_max=1_000)
     done = await office.run("process-email-batch", messageIds=wanted)
     assert (done.status, done.result["stored"]) == ("completed", 2)
 
@@ -149,7 +148,7 @@ async def test_storm(office: Office) -> None:
     """A quarter of all answers spoiled, of every kind: everything is stored in the end, nothing is dead."""
     kinds = [faults.rate_limited(), faults.server_error(), faults.cut(), faults.malformed_json()]
     for number in range(MESSAGES):
-        office.account.mailbox.add(mail_bytes(number))
+        office.account.mailbox.add(office.mail(number))
     office.sandbox.faults.storm(5, 0.25, kinds, path="/gmail/|/batch")
     await office.run("sync-emails-initial", batchSize=6)
     assert len(await office.messages()) == MESSAGES
@@ -158,17 +157,17 @@ async def test_storm(office: Office) -> None:
 
 async def test_token_dies_between_two_calls(office: Office) -> None:
     """An access token that ends in the middle is renewed once, also where the batch answers 200 around 401s."""
-    office.account.mailbox.add(mail_bytes(0))
+    office.account.mailbox.add(office.mail(0))
     await office.run("sync-emails-initial")
     office.sandbox.grants.expire_access()
-    wanted = [office.account.mailbox.add(mail_bytes(number)).id for number in range(1, 5)]
+    wanted = [office.account.mailbox.add(office.mail(number)).id for number in range(1, 5)]
     done = await office.run("process-email-batch", messageIds=wanted)
     assert (done.status, done.attempt, done.result["stored"]) == ("completed", 1, 4)
 
 
 async def test_revoked_grant(office: Office) -> None:
     """A revoked grant gets one clear sentence: the connection says so, its jobs wait, and no attempt is lost."""
-    office.account.mailbox.add(mail_bytes(1))
+    office.account.mailbox.add(office.mail(1))
     await office.run("sync-emails-initial")
     office.sandbox.grants.revoke_subject(office.account.email)
     office.sandbox.grants.expire_access()
@@ -210,8 +209,8 @@ class TestNewerQuota:
     async def test_units_are_counted_ahead(self, office: Office, sandbox_clock: StoppedClock) -> None:
         """With the right units set Gmail never has to refuse, and a sync waits for its quota, losing no attempt."""
         for number in range(700):
-            office.account.mailbox.add(mail_bytes(number))
-        office.configure(quick(units_per_minute=6_000, units=Units(messages_get=20)))
+            office.account.mailbox.add(office.mail(number))
+        office.configure(units_per_minute=6_000, units=Units(messages_get=20))
         enqueued = await office.workbench.enqueue("sync-emails-initial", office.payload)
         minutes = 0.0
         while (await office.workbench.finished(enqueued.id)).status != "completed":

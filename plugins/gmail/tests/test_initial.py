@@ -3,7 +3,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from gmail_parts import mail_bytes, quick
 
 from crmd.testing import demo_mailbox
 from crmd.testing.sandbox import faults
@@ -44,7 +43,7 @@ async def test_second_full_sync_changes_no_row(office: Office) -> None:
 
 async def test_second_full_sync_keeps_the_cursor(office: Office) -> None:
     """A deletion between two full syncs is not skipped: the cursor stays, and the next sync of changes finds it."""
-    kept, lost = (office.account.mailbox.add(mail_bytes(number)) for number in range(2))
+    kept, lost = (office.account.mailbox.add(office.mail(number)) for number in range(2))
     await office.run("sync-emails-initial")
     office.account.mailbox.delete(lost.id)
     await office.run("sync-emails-initial")
@@ -54,8 +53,8 @@ async def test_second_full_sync_keeps_the_cursor(office: Office) -> None:
 
 async def test_pages_and_batches(office: Office) -> None:
     """Small pages and batches bring in the same as big ones; each page is asked for once."""
-    wanted = {office.account.mailbox.add(mail_bytes(number)).id for number in range(23)}
-    office.configure(quick(page_max=10, batch_max=3))
+    wanted = {office.account.mailbox.add(office.mail(number)).id for number in range(23)}
+    office.configure(page_max=10, batch_max=3)
     done = await office.run("sync-emails-initial", batchSize=4)
     assert done.result["batches"] == 3 + 3 + 1
     assert done.progress == {"done": 23, "total": 23}
@@ -84,19 +83,19 @@ async def test_start_date(office: Office) -> None:
 async def test_changes_during_the_listing_are_not_lost(office: Office) -> None:
     """What changes after the cursor was taken shows after the first sync of changes, whoever stored the message."""
     mailbox = office.account.mailbox
-    ids = [mailbox.add(mail_bytes(number)).id for number in range(3)]
+    ids = [mailbox.add(office.mail(number)).id for number in range(3)]
     enqueued = await office.workbench.enqueue("sync-emails-initial", office.payload)
     await office.workbench.attempt(enqueued.id)  # listed, not fetched yet
     mailbox.delete(ids[0])
     mailbox.mark_read(ids[1])
-    late = mailbox.add(mail_bytes(9)).id
+    late = mailbox.add(office.mail(9)).id
     await office.sync()
     assert await office.messages() == {ids[1]: {"INBOX"}, ids[2]: {"INBOX", "UNREAD"}, late: {"INBOX", "UNREAD"}}
 
 
 async def test_events(office: Office) -> None:
     """Each new message is told of once as email.synced; old mail is not told of as just received."""
-    office.account.mailbox.add(mail_bytes(1))
+    office.account.mailbox.add(office.mail(1))
     await office.run("sync-emails-initial")
     await office.run("sync-emails-initial")
     [told] = await office.workbench.events("email.synced")
@@ -112,8 +111,8 @@ async def test_events(office: Office) -> None:
 
 async def test_bad_page_token(office: Office) -> None:
     """A page token that Gmail no longer accepts begins the listing again and brings in everything."""
-    wanted = {office.account.mailbox.add(mail_bytes(number)).id for number in range(5)}
-    office.configure(quick(page_max=2))
+    wanted = {office.account.mailbox.add(office.mail(number)).id for number in range(5)}
+    office.configure(page_max=2)
     office.sandbox.faults.next(
         faults.Fault(400, "invalidArgument", "Invalid pageToken"), path="/messages$", where="request", skip=1
     )
@@ -126,9 +125,9 @@ async def test_bad_page_token(office: Office) -> None:
 async def test_no_person_behind_the_bytes(office: Office) -> None:
     """Bytes that can't be a message are put in quarantine with the reason, and the sync goes on."""
     empty = office.account.mailbox.add(b"\r\n").id
-    good = office.account.mailbox.add(mail_bytes(1)).id
-    office.configure(quick(message_bytes_max=5_000))
-    large = office.account.mailbox.add(mail_bytes(2) + b"x" * 6_000).id
+    good = office.account.mailbox.add(office.mail(1)).id
+    office.configure(message_bytes_max=5_000)
+    large = office.account.mailbox.add(office.mail(2) + b"x" * 6_000).id
     done = await office.run("sync-emails-initial")
     assert done.result["children"]["sums"]["quarantined"] == 2
     assert set(await office.messages()) == {good}
@@ -141,9 +140,9 @@ async def test_no_person_behind_the_bytes(office: Office) -> None:
 async def test_own_mail_is_outbound(office: Office) -> None:
     """Sent mail is outbound, also when it was sent past Gmail; spam that pretends to be the owner's is not."""
     mailbox = office.account.mailbox
-    sent = mailbox.add(mail_bytes(1), ["SENT"]).id
-    own = mailbox.add(mail_bytes(2).replace(b"ada@engine.example", b"Jana@NordWerk.example"), ["INBOX"]).id
-    spam = mailbox.add(mail_bytes(3).replace(b"ada@engine.example", b"jana@nordwerk.example"), ["SPAM"]).id
+    sent = mailbox.add(office.mail(1), ["SENT"]).id
+    own = mailbox.add(office.mail(2).replace(b"ada@engine.example", b"Jana@NordWerk.example"), ["INBOX"]).id
+    spam = mailbox.add(office.mail(3).replace(b"ada@engine.example", b"jana@nordwerk.example"), ["SPAM"]).id
     await office.run("sync-emails-initial")
     rows = await office.fetch("SELECT provider_id, direction FROM crm.message")
     assert {row["provider_id"]: row["direction"] for row in rows} == {
