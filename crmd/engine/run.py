@@ -82,7 +82,8 @@ class Run:
         self.stop: Stop | None = None
         self.reason = ""
         self.progress: Progress | None = None
-        self.has_children = False
+        # An earlier claim may have started some: then this one, too, ends with them.
+        self.has_children = row["fence"] > 1
         self.started = 0.0
         self.deadline = 0.0
 
