@@ -155,4 +155,8 @@ def _again(fault: Fault, tried: Try, after_seconds: float | None = None) -> Outc
 
 
 def _fault(error: BaseException) -> Fault:
-    return Fault(type(error).__name__, str(error), error)
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - an error whose own words fail still has its class
+        message = ""
+    return Fault(type(error).__name__, message, error)

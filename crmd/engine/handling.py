@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import logging
+import math
 import random
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -33,7 +35,10 @@ async def handle(run: Run, services: Services) -> Outcome:
     before = current_run.set(run)
     try:
         happened = Stopped(run.stop, run.reason) if run.stop is not None else await _happened(run, services)
-        outcome = _decided(run, happened)
+        try:
+            outcome = _decided(run, happened)
+        except Exception as error:  # noqa: BLE001 - an order without sense, as Snooze("soon"), must not end the daemon
+            outcome = Ended("failed", error=Fault("OutcomeNotUsable", f"what it answered is of no use: {error!r}"))
         _report(outcome, happened)
     finally:
         current_run.reset(before)
@@ -53,11 +58,22 @@ async def _happened(run: Run, services: Services) -> Happened:
             return Returned(await job_type.handler(context, job_type.decode(run.row["payload"])))
     except UsageError as error:  # a payload that does not fit never will
         return Raised(FailJob(str(error)))
-    except Exception as error:  # noqa: BLE001 - whatever a plugin raises becomes the job's outcome
-        return Raised(error)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        if _is_cancelled_from_outside(error):
+            raise
+        # Whatever a plugin raises is the job's outcome, sys.exit() and a cancellation of its own making too; unless it
+        # was told to stop: then the error is but the noise of its stopping.
+        return Raised(error) if run.stop is None else Stopped(run.stop, run.reason)
     finally:
         run.scope = None
     return Stopped(run.stop or Stop.DRAIN, run.reason)
+
+
+def _is_cancelled_from_outside(error: BaseException) -> bool:
+    """Whether a scope around the job is cancelled. A handler's own cancellation would end the drainer unnoticed."""
+    return isinstance(error, asyncio.CancelledError) and anyio.current_effective_deadline() == -math.inf
 
 
 def _decided(run: Run, happened: Happened) -> Outcome:
@@ -77,7 +93,7 @@ def _decided(run: Run, happened: Happened) -> Outcome:
         return outcome
     try:
         return dataclasses.replace(outcome, result=encode_bounded(outcome.result))
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         return Ended("failed", error=Fault("ResultNotStorable", f"the handler's result has no JSON form: {error}"))
 
 

@@ -1,0 +1,2 @@
+-- Whose rights this statement has. No parameters.
+SELECT current_user::text
