@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
 import msgspec
 
 from crmd.engine.starter import Starter
@@ -84,8 +85,14 @@ class JobTransaction:
             yield self._connection
             return
         await self._connection.execute(_SQL.role_engine)
-        yield self._connection
-        await self._connection.execute(_SQL.role_app)
+        try:
+            yield self._connection
+        finally:
+            # A plugin may catch what was raised and go on, but never with the engine's rights. Where the transaction
+            # is aborted nothing can go on.
+            if not self._connection.is_closed():
+                with contextlib.suppress(asyncpg.InFailedSQLTransactionError):
+                    await self._connection.execute(_SQL.role_app)
 
 
 @contextlib.asynccontextmanager
