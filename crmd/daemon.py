@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import os
 import signal
@@ -13,11 +14,12 @@ from typing import TYPE_CHECKING
 import anyio
 
 from crmd.clock import boot_seconds
-from crmd.composition import declare, engine_options, opened, rates_of
+from crmd.composition import engine_options, opened, prepare, rates_of
 from crmd.engine.engine import Engine
-from crmd.errors import CrmdError
+from crmd.errors import ConfigError, CrmdError
 from crmd.loaded import load_plugins
 from crmd.lone_error import lone_error
+from crmd.store.pools import UNREACHABLE
 from crmd.systemd import (
     Notifier,
     extend_timeout_message,
@@ -139,18 +141,30 @@ class Daemon:
             return
         self._notifier.send(reloading_message(time.monotonic()))
         try:
-            config = self.load()
-            loaded = load_plugins(config)
-            async with self._opened.pools.control.acquire() as connection:
-                await declare(connection, config, loaded)
+            await self._take(self.load(), self._opened, self.engine)
         except CrmdError as error:
             _LOG.error("not reloaded: %s", error)
+        except UNREACHABLE as error:
+            _LOG.error("not reloaded: the database does not answer (%s)", type(error).__name__)
+        except Exception:  # noqa: BLE001 - whatever is wrong with a reload must not end the daemon; it is logged whole
+            _LOG.exception("not reloaded")
         else:
-            services = self._opened.services
-            services.job_types, services.settings, services.rates = loaded.job_types, loaded.settings, rates_of(config)
-            self.engine.reconfigure(engine_options(config, loaded))
             _LOG.info("reloaded")
         self._notifier.send(ready_message("ready"))
+
+    async def _take(self, config: Config, before: Opened, engine: Engine) -> None:
+        """Work by another configuration from now on, unless it breaks a plugin that works now."""
+        loaded = load_plugins(config)
+        working = {plugin.name for plugin in before.loaded.registry.plugins}
+        for broken in loaded.registry.broken:
+            if broken.name in working:
+                raise ConfigError(f"The plugin {broken.name} would not work: {broken.reason}")
+        loaded = await prepare(before.pools, config, loaded)
+        services = before.services
+        services.job_types, services.settings, services.rates = loaded.job_types, loaded.settings, rates_of(config)
+        self._opened = dataclasses.replace(before, config=config, loaded=loaded)
+        engine.reconfigure(engine_options(config, loaded))
+        _name_broken(self._opened)
 
     async def _feed_watchdog(self, engine: Engine) -> None:
         """Fed from the loop, and only while the engine's watcher turns; a database outage never starves it."""
