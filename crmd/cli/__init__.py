@@ -59,6 +59,9 @@ def _run(arguments: Namespace) -> int:
     """A command of ours names its module and function; one of a plugin brings its function along."""
     if hasattr(arguments, "run"):
         return int(arguments.run(arguments) or ExitCode.OK)
+    if arguments.opening:
+        sys.stderr.write(f"{arguments.opening}\n")
+        sys.stderr.flush()
     module = import_module(f"crmd.cli.{arguments.module}")
     return int(getattr(module, arguments.function)(arguments))
 

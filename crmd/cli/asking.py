@@ -11,8 +11,10 @@ from uuid import UUID, uuid5
 import msgspec
 
 from crmd.errors import UsageError
+from crmd.store.jobs import NewJobs, check_size
 
 if TYPE_CHECKING:
+    from argparse import Namespace
     from collections.abc import Iterable
 
     from crmd.job_type import JobType
@@ -36,6 +38,21 @@ def job_type_named(loaded: Loaded, name: str) -> JobType:
     if broken:
         hint = f"It may belong to a plugin that cannot be used ({broken}): see `crmd plugins`."
     raise no_such("job type", name, loaded.job_types, hint)
+
+
+def wanted_job(loaded: Loaded, arguments: Namespace) -> NewJobs:
+    """The job that `run-once` and `enqueue` are asked for, checked before the database is even reached.
+
+    Raises:
+        UsageError: Its type, payload or one of the ids does not fit.
+    """
+    job_type = job_type_named(loaded, arguments.job_type)
+    return NewJobs(
+        type=job_type.name,
+        payloads=[check_size(job_type.encode(payload_of(arguments.payload)))],
+        workspace_id=workspace_of(arguments.workspace),
+        user_id=uuid_of(arguments.user, "a user"),
+    )
 
 
 def no_such(what: str, name: str, known: Iterable[str], hint: str) -> UsageError:

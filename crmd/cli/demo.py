@@ -95,7 +95,6 @@ class Demo:
 def run(arguments: Namespace) -> int:
     """Run the demo, and sum it up."""
     log_quietly(arguments, "critical")
-    say("A database, a mailbox and a daemon are being set up; nothing of yours is touched.")
     demo = Demo(arguments.seconds)
     with _folder(arguments) as folder:
         config = Config(state_dir=folder, embedded=THROWAWAY, daemon=DaemonSettings(drain_seconds=1.0))

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from crmd.cli.asking import job_type_named, payload_of, uuid_of, workspace_of
+from crmd.cli.asking import wanted_job
 from crmd.cli.screen import show_record
 from crmd.cli.session import configured, in_loop, log_quietly
 from crmd.composition import opened
 from crmd.errors import ExitCode, UsageError
 from crmd.interval import read_every
+from crmd.loaded import load_plugins
 from crmd.store import declarations, jobs
 
 if TYPE_CHECKING:
@@ -18,49 +20,34 @@ if TYPE_CHECKING:
 
     from crmd.composition import Opened
     from crmd.model import Enqueued
-    from crmd.store.pools import Connection
 
 
 def run(arguments: Namespace) -> int:
     """Enqueue a job, and print its id."""
     log_quietly(arguments)
     config = configured(arguments)
+    keys = None if arguments.unique_key is None else [arguments.unique_key]
+    wanted = replace(wanted_job(load_plugins(config), arguments), priority=arguments.priority, unique_keys=keys)
+    if arguments.at is not None:
+        wanted = replace(wanted, run_at=instant_of(arguments.at))
+    delay = None if arguments.delay is None else timedelta(seconds=seconds_of(arguments.delay))
 
     async def work() -> Enqueued:
         async with opened(config) as everything:
-            return await _enqueued(everything, arguments)
+            return await _enqueued(everything, wanted, delay)
 
     answer = in_loop(config, work)
     show_record({"id": answer.id, "is_new": answer.is_new}, is_json=arguments.is_json)
     return ExitCode.OK
 
 
-async def _enqueued(everything: Opened, arguments: Namespace) -> Enqueued:
-    job_type = job_type_named(everything.loaded, arguments.job_type)
-    payload = jobs.check_size(job_type.encode(payload_of(arguments.payload)))
+async def _enqueued(everything: Opened, new: jobs.NewJobs, delay: timedelta | None) -> Enqueued:
+    """A delay counts from the database's clock, which alone decides."""
     async with everything.pools.control.acquire() as connection:
-        [answer] = await jobs.enqueue_many(
-            connection,
-            jobs.NewJobs(
-                type=job_type.name,
-                payloads=[payload],
-                workspace_id=workspace_of(arguments.workspace),
-                user_id=uuid_of(arguments.user, "a user"),
-                run_at=await _due(connection, arguments),
-                priority=arguments.priority,
-                unique_keys=None if arguments.unique_key is None else [arguments.unique_key],
-            ),
-        )
+        if delay is not None:
+            new = replace(new, run_at=await declarations.clock(connection) + delay)
+        [answer] = await jobs.enqueue_many(connection, new)
     return answer
-
-
-async def _due(connection: Connection, arguments: Namespace) -> datetime | None:
-    """When it is due; a delay counts from the database's clock, which alone decides."""
-    if arguments.at is not None:
-        return instant_of(arguments.at)
-    if arguments.delay is None:
-        return None
-    return await declarations.clock(connection) + timedelta(seconds=seconds_of(arguments.delay))
 
 
 def instant_of(text: str) -> datetime:

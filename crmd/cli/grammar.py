@@ -20,7 +20,6 @@ DEFAULT_ACTIONS = {
     "schedules": "list",
     "connections": "list",
     "plugins": "list",
-    "plugin": "list",
     "config": "show",
 }
 _WITH_VALUE = {"--config", "--log-level", "--set"}
@@ -68,19 +67,29 @@ class Grammar:
         self.parser.add_argument("--version", action="version", version=f"crmd {crmd.__version__}")
         self.commands: Commands = self.parser.add_subparsers(title="commands", metavar="COMMAND", dest="command")
 
-    def command(self, name: str, text: str, *, function: str = "run", under: Commands | None = None) -> Parser:
-        """Add a command: `function` of the module of its name is what it runs."""
+    def command(
+        self, name: str, text: str, *, function: str = "run", under: Commands | None = None, opening: str = ""
+    ) -> Parser:
+        """Add a command.
+
+        Args:
+            name: As it is typed; the module of this name is imported when it is run.
+            text: One sentence for the help.
+            function: Of that module.
+            under: The group that it belongs to; None: a command of its own.
+            opening: Said at once, while the module is still being imported.
+        """
         within = self.commands if under is None else under
         parser = within.add_parser(name, help=text, description=text, parents=[self._flags(is_first=False)])
         if under is None:
-            parser.set_defaults(module=name.replace("-", "_"), function=function)
+            parser.set_defaults(module=name.replace("-", "_"), function=function, opening=opening)
         else:
             parser.set_defaults(function=function)
         return parser
 
     def group(self, parser: Parser) -> Commands:
         """Where the sub-commands of a command are added."""
-        return parser.add_subparsers(metavar="ACTION", dest="action")
+        return parser.add_subparsers(metavar="ACTION", dest="action", required=True)
 
     def _flags(self, *, is_first: bool) -> Parser:
         """The flags of every command. Behind a command they have no default, or it would undo what stood before."""

@@ -29,7 +29,8 @@ def _add_job_arguments(parser: Parser) -> None:
 
 
 def _add_run_once(grammar: Grammar) -> None:
-    once = grammar.command("run-once", "Run one job here and now, on the executor's own path.")
+    text = "Run one job here and now, on the executor's own path."
+    once = grammar.command("run-once", text, opening="Opening the database …")
     _add_job_arguments(once)
     once.add_argument("--dry-run", dest="is_dry_run", action="store_true", help="check everything, and enqueue nothing")
     once.add_argument("--pdb", dest="has_debugger", action="store_true", help="debug the handler when it raises")

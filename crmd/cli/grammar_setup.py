@@ -13,7 +13,7 @@ def add(grammar: Grammar) -> None:
     grammar.command("run", "Run the daemon until it is asked to stop.")
     _add_demo(grammar)
     _add_init(grammar)
-    grammar.command("doctor", "Look for what is wrong, and say how to mend it.")
+    grammar.command("doctor", "Look for what is wrong, and say how to mend it.", opening="Looking at everything …")
     grammar.command("check", "Check the configuration and the plugins, every problem with its place.")
     _add_migrate(grammar)
     _add_config(grammar)
@@ -21,7 +21,9 @@ def add(grammar: Grammar) -> None:
 
 
 def _add_demo(grammar: Grammar) -> None:
-    demo = grammar.command("demo", "Show it all on a made-up mailbox: no account, no settings, one minute.")
+    opening = "A database, a mailbox and a daemon are being set up; nothing of yours is touched."
+    text = "Show it all on a made-up mailbox: no account, no settings, one minute."
+    demo = grammar.command("demo", text, opening=opening)
     demo.add_argument("--seconds", type=float, default=55.0, metavar="N", help="end after so long at the most")
     demo.add_argument("--keep", action="store_true", help="keep the folder with the database afterwards")
     demo.add_argument("--dir", metavar="PATH", help="use this folder, and keep it")
@@ -34,7 +36,7 @@ def _add_init(grammar: Grammar) -> None:
 
 
 def _add_migrate(grammar: Grammar) -> None:
-    migrate = grammar.command("migrate", "Bring the database up to date.")
+    migrate = grammar.command("migrate", "Bring the database up to date.", opening="Opening the database …")
     migrate.add_argument("--dry-run", dest="is_dry_run", action="store_true", help="only show what is missing")
 
 
@@ -46,15 +48,13 @@ def _add_config(grammar: Grammar) -> None:
 
 
 def _add_plugins(grammar: Grammar) -> None:
-    for name in ("plugins", "plugin"):
-        plugins = grammar.command(name, "List the plugins, or begin a new one.", function="listed")
-        plugins.set_defaults(module="plugins")
-        actions = grammar.group(plugins)
-        grammar.command(
-            "list", "List the enabled plugins; a broken one with its reason.", function="listed", under=actions
-        )
-        new = grammar.command(
-            "new", "Write a new plugin: one job, its settings, its test.", function="new", under=actions
-        )
-        new.add_argument("name", help="lower case with dashes, as lead-scoring")
-        new.add_argument("--dir", default=".", metavar="PATH", help="where its folder is made; default here")
+    plugins = grammar.command("plugins", "List the plugins, a broken one with its reason.", function="listed")
+    actions = grammar.group(plugins)
+    text = "List the enabled plugins, and those that are off."
+    grammar.command("list", text, function="listed", under=actions)
+    plugin = grammar.command("plugin", "Begin a new plugin.", function="new")
+    plugin.set_defaults(module="plugins")
+    actions = grammar.group(plugin)
+    new = grammar.command("new", "Write a new plugin: one job, its settings, its test.", function="new", under=actions)
+    new.add_argument("name", help="lower case with dashes, as lead-scoring")
+    new.add_argument("--dir", default=".", metavar="PATH", help="where its folder is made; default here")

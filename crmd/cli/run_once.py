@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from crmd.cli.asking import job_type_named, payload_of, uuid_of, workspace_of
+import msgspec
+
+from crmd.cli.asking import job_type_named, wanted_job
 from crmd.cli.obstacle import obstacle_error
 from crmd.cli.once import Once
 from crmd.cli.post_mortem import with_debugger
@@ -14,8 +17,8 @@ from crmd.composition import engine_options, opened
 from crmd.connections.account import listed
 from crmd.engine.handover import try_now
 from crmd.errors import ExitCode, UsageError
-from crmd.store import jobs, overview
-from crmd.store.jobs import NewJobs
+from crmd.loaded import load_plugins
+from crmd.store import overview
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -23,17 +26,19 @@ if TYPE_CHECKING:
 
     from crmd.composition import Opened
     from crmd.job_type import JobType
+    from crmd.store.jobs import NewJobs
 
 
 def run(arguments: Namespace) -> int:
     """Run a job, show how it goes and what it came to."""
     log_quietly(arguments, "critical")
     config = configured(arguments)
+    wanted = wanted_job(load_plugins(config), arguments)
 
     async def work() -> int:
         async with opened(config) as everything:
-            job_type = job_type_named(everything.loaded, arguments.job_type)
-            new = await _wanted(everything, job_type, arguments)
+            job_type = job_type_named(everything.loaded, wanted.type)
+            new = await _in_workspace(everything, job_type, wanted)
             if arguments.is_dry_run:
                 return await _try(everything, new, arguments)
             if arguments.has_debugger:
@@ -44,19 +49,16 @@ def run(arguments: Namespace) -> int:
     return in_loop(config, work)
 
 
-async def _wanted(everything: Opened, job_type: JobType, arguments: Namespace) -> NewJobs:
-    """The job that is asked for; everything about it is checked before it is enqueued."""
-    payload = payload_of(arguments.payload)
-    encoded = jobs.check_size(job_type.encode(payload))
-    workspace_id = workspace_of(arguments.workspace)
-    if job_type.connection is not None:
-        workspace_id = await _workspace_of_connection(everything, workspace_id, payload.get(job_type.connection))
-    user_id = uuid_of(arguments.user, "a user")
-    return NewJobs(type=job_type.name, payloads=[encoded], workspace_id=workspace_id, user_id=user_id)
+async def _in_workspace(everything: Opened, job_type: JobType, new: NewJobs) -> NewJobs:
+    """The job in the workspace that its connection belongs to, so that it need not be named as well."""
+    if job_type.connection is None:
+        return new
+    connection = msgspec.json.decode(new.payloads[0]).get(job_type.connection)
+    return replace(new, workspace_id=await _workspace_of_connection(everything, new.workspace_id, connection))
 
 
 async def _workspace_of_connection(everything: Opened, workspace_id: UUID | None, connection: object) -> UUID | None:
-    """The workspace that the connection belongs to, so that it need not be named as well."""
+    """The workspace that the connection belongs to."""
     if connection is None:
         return workspace_id
     accounts = await listed(everything.pools.control, workspace_id=workspace_id)

@@ -17,7 +17,7 @@ def assert_is_a_sentence(answer: Answer, code: int, *fragments: str) -> None:
     """An error is told by its code and by one sentence on standard error, never by a traceback."""
     assert answer.code == code, answer.err
     assert answer.out == ""
-    assert answer.err.startswith("crmd: ")
+    assert answer.err.removeprefix("Opening the database …\n").startswith("crmd: ")
     assert "Traceback" not in answer.err
     for fragment in fragments:
         assert fragment in answer.err

@@ -100,6 +100,7 @@ async def test_ctrl_c_gives_the_job_back(environment: dict[str, str], tmp_path: 
     assert process.stderr is not None
     assert process.stdout is not None
     try:
+        assert process.stderr.readline().decode() == "Opening the database …\n"
         line = process.stderr.readline().decode()
         assert line.startswith("trial-endless: running"), line
         os.kill(process.pid, number)

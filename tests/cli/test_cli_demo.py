@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from crmd.testing.demo_mailbox import answer_key, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.slow
+INTERRUPTED = 130
+DEMO_SECONDS = 180
+
+
+@pytest.fixture
+def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The demo, in a process of its own whose temporary folders are below the test's."""
+    tmp_path.chmod(0o755)
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": _short_folder(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crmd", "demo", "--json", "--seconds", "120"],
+        env=environment,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    yield process
+    process.kill()
+    process.stdout.close()
+    process.stderr.close()
+    shutil.rmtree(_short_folder(tmp_path))
+
+
+def _short_folder(tmp_path: Path) -> str:
+    """A socket's path is short, and a test's folder is not: a name of its own in the usual place."""
+    folder = Path("/tmp") / f"crmd-{os.getpid()}-{tmp_path.name[-8:]}"  # noqa: S108 - made and used by this test alone
+    folder.mkdir(mode=0o755, exist_ok=True)
+    return str(folder)
+
+
+def left_behind(process: subprocess.Popen[bytes], tmp_path: Path) -> tuple[list[str], list[Path]]:
+    """Processes and folders of the demo that outlived it."""
+    folder = _short_folder(tmp_path)
+    assert process.poll() is not None
+    processes = [
+        entry.name
+        for entry in Path("/proc").iterdir()
+        if entry.name.isdigit() and folder.encode() in _command_line(entry)
+    ]
+    return processes, list(Path(folder).iterdir())
+
+
+def _command_line(entry: Path) -> bytes:
+    try:
+        return (entry / "cmdline").read_bytes()
+    except OSError:  # it has ended meanwhile
+        return b""
+
+
+def test_the_demo_syncs_the_whole_mailbox(demo: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """Every message arrives although the provider throttles, fails and breaks off; people and bounces are found."""
+    out, err = demo.communicate(timeout=DEMO_SECONDS)
+    assert demo.returncode == 0, err
+    summary = msgspec.json.decode(out)
+    assert summary["is_over"]
+    assert summary["crm"]["messages"] == len(messages())
+    assert summary["jobs"]["failed"] == 0
+    assert all(count >= 1 for count in summary["troubles"].values())
+    assert summary["crm"]["bounces"] >= len([bounce for bounce in answer_key().bounces if bounce.is_hard]) - 1
+    names = {person.name for person in answer_key().people}
+    assert summary["people"]
+    assert {person["full_name"] for person in summary["people"]} <= names
+    assert left_behind(demo, tmp_path) == ([], [])
+
+
+def test_ctrl_c_leaves_nothing_behind(demo: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """Ctrl-C in the middle of the sync ends the demo quietly with 130: no process, no folder, no traceback."""
+    assert demo.stderr is not None
+    seen = b""
+    while b"Connected" not in seen:
+        line = demo.stderr.readline()
+        assert line, seen
+        seen += line
+    demo.send_signal(signal.SIGINT)
+    out, err = demo.communicate(timeout=DEMO_SECONDS)
+    assert demo.returncode == INTERRUPTED, err
+    assert out == b""
+    assert b"Traceback" not in err
+    assert left_behind(demo, tmp_path) == ([], [])
