@@ -441,9 +441,23 @@ CREATE VIEW crmd.background_jobs WITH (security_invoker = true) AS
         greatest(j.attempt - 1, 0) AS retry_count, j.max_attempts - 1 AS max_retries
     FROM crmd.jobs j;
 
+-- Whoever may see the schema could otherwise enqueue for every workspace, since these run with their owner's rights.
+REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA crmd FROM PUBLIC;
+
+-- Lets a role of an application enqueue, cancel and emit inside its own transactions.
+CREATE FUNCTION crmd.grant_enqueue(role_name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA crmd TO %I', role_name);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION crmd.enqueue, crmd.enqueue_many, crmd.cancel, crmd.emit, crmd.emit_many '
+                   'TO %I', role_name);
+END $$;
+REVOKE EXECUTE ON FUNCTION crmd.grant_enqueue FROM PUBLIC;
+
+-- What policies and defaults of plugins' tables call.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'crmd_app') THEN
         GRANT USAGE ON SCHEMA crmd TO crmd_app;
+        GRANT EXECUTE ON FUNCTION crmd.clock, crmd.uuid7, crmd.workspace_id TO crmd_app;
     END IF;
 END $$;
