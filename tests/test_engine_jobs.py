@@ -164,6 +164,22 @@ async def test_schedule_fires_once(workbench: Workbench) -> None:
     assert len(await workbench.drain()) == 1
 
 
+async def test_broken_schedule_is_set_aside(workbench: Workbench) -> None:
+    """A schedule that can't be fired, or not even be read, is set aside with its reason; the others fire."""
+    pool = workbench.everything.pools.control
+    await pool.execute(
+        "INSERT INTO crmd.schedule (id, job_type, expression, origin, next_due_at, last_due_at, updated_at) "
+        "SELECT x.id, x.type, x.expression, 'runtime', crmd.clock(), crmd.clock(), crmd.clock() FROM (VALUES "
+        "('gone', 'no-such-type', '* * * * *'), ('unreadable', 'add-one', '61 * * * *')) x(id, type, expression)"
+    )
+    await workbench.clock.advance(61)
+    await workbench.tick()
+    assert "every-minute" in {job.type for job in await workbench.drain()}
+    rows = await pool.fetch("SELECT id, error FROM crmd.schedule WHERE error IS NOT NULL ORDER BY id")
+    assert [row["id"] for row in rows] == ["gone", "unreadable"]
+    assert "no-such-type" in rows[0]["error"]
+
+
 async def test_lost_lease_writes_nothing(workbench: Workbench) -> None:
     """A job whose lease was taken over can't write, and its outcome is forgotten."""
     pool = workbench.everything.pools.control

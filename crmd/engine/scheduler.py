@@ -7,6 +7,8 @@ import random
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
+
 from crmd.due import DueTicks, Timetable, due_ticks, read_timetable, spread_delay
 from crmd.errors import CrmdError
 from crmd.store.queries import load_queries
@@ -46,6 +48,22 @@ async def _decided(connection: Connection, row: Any) -> DueTicks | None:  # noqa
 
 
 async def _fire(connection: Connection, decided: list[tuple[Any, DueTicks]]) -> None:
+    """Fire all at once; where one can't be fired, fire each on its own, so that only that one is set aside."""
+    try:
+        async with connection.transaction():
+            await _fire_together(connection, decided)
+    except asyncpg.PostgresError as error:
+        if len(decided) == 1:
+            [(row, _)] = decided
+            reason = _reason(error)
+            _LOG.error("schedule %s is set aside: %s", row["id"], reason)
+            await connection.execute(_SQL.schedule_break, row["id"], reason)
+            return
+        for one in decided:
+            await _fire(connection, [one])
+
+
+async def _fire_together(connection: Connection, decided: list[tuple[Any, DueTicks]]) -> None:
     fires = [
         (row["id"], tick, tick + spread_delay(row["id"], row["spread_seconds"]))
         for row, ticks in decided
@@ -60,6 +78,13 @@ async def _fire(connection: Connection, decided: list[tuple[Any, DueTicks]]) -> 
         [ticks.last_due_at for _, ticks in decided],
         [ticks.next_due_at for _, ticks in decided],
     )
+
+
+def _reason(error: asyncpg.PostgresError) -> str:
+    """The sentence of our own functions; of PostgreSQL's errors only the code, since their text may hold values."""
+    if error.sqlstate is not None and error.sqlstate.startswith("CR"):
+        return str(error)
+    return f"its job cannot be enqueued (SQLSTATE {error.sqlstate})"
 
 
 @lru_cache(maxsize=4096)
