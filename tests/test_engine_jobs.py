@@ -188,6 +188,7 @@ async def test_lost_lease_writes_nothing(workbench: Workbench) -> None:
     await pool.execute("UPDATE crmd.lease SET fence = fence + 1 WHERE id = $1", enqueued.id)
     await workbench._run(row)
     state = await pool.fetchrow("SELECT fence, checkpoint FROM crmd.lease WHERE id = $1", enqueued.id)
+    assert state is not None
     assert (state["fence"], state["checkpoint"]) == (2, None)
 
 

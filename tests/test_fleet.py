@@ -112,6 +112,7 @@ async def test_poison_is_dead_after_three_crashes(crmd_dsn: str, tmp_path: Path)
         await fleet.enqueue("mark", 5)
         await fleet.until(COMPLETED, 5)
         poison = await fleet.connection.fetchrow("SELECT crash_count, errors FROM crmd.archive WHERE status = 'dead'")
+        assert poison is not None
         assert poison["crash_count"] == 3
         assert '"Poison"' in poison["errors"]
 

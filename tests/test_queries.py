@@ -111,7 +111,8 @@ async def _plan(workbench: Workbench, query: str, *args: object) -> dict[str, An
             text = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *args)
         finally:
             await transaction.rollback()
-    return msgspec.json.decode(text)[0]["Plan"]
+    plan: dict[str, Any] = msgspec.json.decode(text)[0]["Plan"]
+    return plan
 
 
 def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -82,7 +82,7 @@ async def _fire_together(connection: Connection, decided: list[tuple[Any, DueTic
 
 def _reason(error: asyncpg.PostgresError) -> str:
     """The sentence of our own functions; of PostgreSQL's errors only the code, since their text may hold values."""
-    if error.sqlstate is not None and error.sqlstate.startswith("CR"):
+    if error.sqlstate.startswith("CR"):
         return str(error)
     return f"its job cannot be enqueued (SQLSTATE {error.sqlstate})"
 

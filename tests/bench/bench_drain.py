@@ -80,6 +80,7 @@ async def drain(dsn: str, folder: Path) -> dict[str, float]:
         daemon.send_signal(signal.SIGTERM)
         daemon.wait(30)
         await connection.close()
+    assert row is not None, "an aggregate always answers a row"
     if (row["jobs"], row["attempts"]) != (JOBS, JOBS):
         raise SystemExit(f"check failed: {row['jobs']} jobs done in {row['attempts']} attempts, not {JOBS} once each")
     return {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import crmd
 
 
-class Number(crmd.Payload):
+class Number(crmd.Payload, frozen=True):
     """What a no-op carries."""
 
     number: int

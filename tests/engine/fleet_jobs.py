@@ -12,7 +12,7 @@ import crmd
 SQL = crmd.load_queries("fleet_plugin")
 
 
-class Nap(crmd.Payload):
+class Nap(crmd.Payload, frozen=True):
     """How long to take, and how often to kill the process."""
 
     milliseconds: int = 0

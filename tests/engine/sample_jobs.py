@@ -7,7 +7,7 @@ import anyio
 import crmd
 
 
-class Count(crmd.Payload):
+class Count(crmd.Payload, frozen=True):
     """A number."""
 
     number: int = 0

@@ -227,7 +227,8 @@ CREATE TABLE crmd.family (
     failed    integer NOT NULL DEFAULT 0,
     cancelled integer NOT NULL DEFAULT 0,
     dead      integer NOT NULL DEFAULT 0,
-    sums      jsonb NOT NULL DEFAULT '{}'    -- the numbers in the children's results, added up by name
+    sums      jsonb NOT NULL DEFAULT '{}',   -- the numbers in the children's results, added up by name
+    cancel_reason text                       -- the parent waits, and is to end as cancelled
 ) WITH (fillfactor = 50);
 
 -- What became of each item of a job that works through items.

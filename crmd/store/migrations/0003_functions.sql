@@ -60,7 +60,9 @@ DECLARE
     v_is_unique boolean;
     v_ids uuid[];
     v_keys text[];
-    v_new integer;
+    v_holders uuid[];
+    v_won integer;
+    v_new integer := 0;
 BEGIN
     SELECT * INTO t FROM crmd.job_type j WHERE j.name = enqueue_many.type;
     IF NOT FOUND THEN
@@ -102,32 +104,39 @@ BEGIN
                              FROM unnest(t.unique_fields) f) END)) ORDER BY p.place)
         INTO v_ids, v_keys
         FROM unnest(enqueue_many.payloads) WITH ORDINALITY AS p(payload, place);
-        -- Keys are taken in one order by everybody, so that two enqueuers never wait for each other in a circle.
-        WITH wanted AS (
-            SELECT w.* FROM unnest(v_ids, v_keys, enqueue_many.payloads) WITH ORDINALITY AS w(id, key, payload, place)
-        ), won AS (
-            INSERT INTO crmd.unique_key AS u (key, job_id, scope, expires_at)
-            SELECT DISTINCT ON (w.key) w.key, w.id, coalesce(enqueue_many.unique_scope, t.unique_scope, 'unfinished'),
-                   CASE WHEN t.unique_scope = 'for' THEN v_now + make_interval(secs => t.unique_seconds)
-                        ELSE 'infinity' END
-            FROM wanted w ORDER BY w.key, w.place
-            ON CONFLICT (key) DO UPDATE
-                SET job_id = excluded.job_id, scope = excluded.scope, expires_at = excluded.expires_at
-                WHERE u.expires_at <= v_now
-            RETURNING u.key, u.job_id
-        )
-        INSERT INTO crmd.job (id, run_at, rank_at, created_at, max_attempts, type, queue, priority, payload, lane,
-                              workspace_id, user_id, parent_id, unique_key, meta)
-        SELECT w.id, v_run_at, v_rank_at, v_now, coalesce(enqueue_many.max_attempts, t.max_attempts),
-               t.name, v_queue, v_priority, w.payload,
-               crmd.lane_of(t.keys, enqueue_many.workspace_id, enqueue_many.user_id, w.payload),
-               enqueue_many.workspace_id, enqueue_many.user_id, enqueue_many.parent_id, w.key, enqueue_many.meta
-        FROM wanted w JOIN won ON won.job_id = w.id ORDER BY w.place;
-        GET DIAGNOSTICS v_new = ROW_COUNT;
-        -- A statement of its own: its snapshot sees the key of whoever won the race.
-        RETURN QUERY SELECT w.place::integer, u.job_id, u.job_id = w.id
-            FROM unnest(v_ids, v_keys) WITH ORDINALITY AS w(id, key, place)
-            JOIN crmd.unique_key u ON u.key = w.key ORDER BY w.place;
+        PERFORM FROM crmd.unique_key u WHERE u.key = ANY (v_keys) AND u.expires_at <= v_now ORDER BY u.key FOR UPDATE;
+        DELETE FROM crmd.unique_key u WHERE u.key = ANY (v_keys) AND u.expires_at <= v_now;
+        -- Who finds a key taken must not lock it: its holder's end would wait for this transaction, however long that
+        -- lives. So the key may be gone by the time its holder is asked for; then it is tried for again.
+        WHILE v_holders IS NULL OR array_position(v_holders, NULL) IS NOT NULL LOOP
+            -- Keys are taken in one order by everybody, so that two enqueuers never wait for each other in a circle.
+            WITH wanted AS (
+                SELECT w.* FROM unnest(v_ids, v_keys, enqueue_many.payloads)
+                    WITH ORDINALITY AS w(id, key, payload, place) WHERE v_holders[w.place] IS NULL
+            ), won AS (
+                INSERT INTO crmd.unique_key AS u (key, job_id, scope, expires_at)
+                SELECT DISTINCT ON (w.key) w.key, w.id, coalesce(enqueue_many.unique_scope, t.unique_scope, 'unfinished'),
+                       CASE WHEN t.unique_scope = 'for' THEN v_now + make_interval(secs => t.unique_seconds)
+                            ELSE 'infinity' END
+                FROM wanted w ORDER BY w.key, w.place
+                ON CONFLICT DO NOTHING
+                RETURNING u.job_id
+            )
+            INSERT INTO crmd.job (id, run_at, rank_at, created_at, max_attempts, type, queue, priority, payload, lane,
+                                  workspace_id, user_id, parent_id, unique_key, meta)
+            SELECT w.id, v_run_at, v_rank_at, v_now, coalesce(enqueue_many.max_attempts, t.max_attempts),
+                   t.name, v_queue, v_priority, w.payload,
+                   crmd.lane_of(t.keys, enqueue_many.workspace_id, enqueue_many.user_id, w.payload),
+                   enqueue_many.workspace_id, enqueue_many.user_id, enqueue_many.parent_id, w.key, enqueue_many.meta
+            FROM wanted w JOIN won ON won.job_id = w.id ORDER BY w.place;
+            GET DIAGNOSTICS v_won = ROW_COUNT;
+            v_new := v_new + v_won;
+            -- A statement of its own: its snapshot sees the key of whoever won the race.
+            SELECT array_agg(coalesce(v_holders[w.place], u.job_id) ORDER BY w.place) INTO v_holders
+            FROM unnest(v_keys) WITH ORDINALITY AS w(key, place) LEFT JOIN crmd.unique_key u ON u.key = w.key;
+        END LOOP;
+        RETURN QUERY SELECT w.place::integer, v_holders[w.place], v_holders[w.place] = w.id
+            FROM unnest(v_ids) WITH ORDINALITY AS w(id, place) ORDER BY w.place;
     END IF;
 
     IF enqueue_many.parent_id IS NOT NULL AND v_new > 0 THEN
@@ -205,16 +214,19 @@ BEGIN
                 crash_count, snooze_count, status, type, queue, priority, payload, lane, workspace_id, user_id,
                 parent_id, unique_key, checkpoint, progress, errors, result, meta)
             SELECT e.id, crmd.clock(), e.run_at, e.created_at, e.started_at, e.fence, e.attempt, e.max_attempts,
-                e.crash_count, e.snooze_count, 'completed', e.type, e.queue, e.priority, e.payload, e.lane,
-                e.workspace_id, e.user_id, e.parent_id, e.unique_key, e.checkpoint, e.progress, e.errors,
+                e.crash_count, e.snooze_count, CASE WHEN f.cancel_reason IS NULL THEN 'completed' ELSE 'cancelled' END,
+                e.type, e.queue, e.priority, e.payload, e.lane, e.workspace_id, e.user_id, e.parent_id, e.unique_key,
+                e.checkpoint, e.progress,
+                CASE WHEN f.cancel_reason IS NULL THEN e.errors
+                     ELSE crmd.append_error(e.errors, crmd.cancel_error(e.attempt, f.cancel_reason)) END,
                 crmd.parent_result(e.result, f), e.meta
             FROM ended e JOIN crmd.family f ON f.parent_id = e.id
-            RETURNING id, parent_id, result
+            RETURNING id, parent_id, status, result
         ), freed AS (
             DELETE FROM crmd.unique_key u USING ended e
             WHERE u.key = e.unique_key AND u.job_id = e.id AND u.expires_at = 'infinity'
         )
-        SELECT array_agg(k.parent_id), array_agg('completed'::text), array_agg(k.result)
+        SELECT array_agg(k.parent_id), array_agg(k.status), array_agg(k.result)
         INTO v_parents, v_statuses, v_results
         FROM kept k WHERE k.parent_id IS NOT NULL;
     END LOOP;
@@ -230,56 +242,72 @@ CREATE FUNCTION crmd.parent_result(own jsonb, f crmd.family) RETURNS jsonb LANGU
             'sums', f.sums))
 $$;
 
+-- What a cancelled job keeps of its end; crmd.append_error adds the time.
+CREATE FUNCTION crmd.cancel_error(attempt integer, reason text) RETURNS jsonb LANGUAGE sql IMMUTABLE AS $$
+    SELECT jsonb_build_object('attempt', attempt, 'class', 'Cancelled', 'message', reason)
+$$;
+
 -- Cancels a job and every job below it. A waiting job ends at once; a running one is asked to stop and its daemon
--- is told. Answers 'cancelled', 'requested', or the status of a job that is over already; NULL: no such job.
+-- is told; a parent that waits for its children ends, as cancelled, with the last of them that still runs.
+-- Answers 'cancelled', 'requested', or the status of a job that is over already; NULL: no such job.
+--
+-- Waiting jobs are locked before leases, leases before families, families from the leaves to the root: nobody who holds
+-- a lease waits for a waiting job, and settling takes leases and families in this order too, so that the two never wait
+-- for each other in a circle.
 CREATE FUNCTION crmd.cancel(job_id uuid, reason text DEFAULT 'cancelled by request') RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
+    v_tree uuid[];
+    v_parents uuid[];
     v_answer text;
-    v_child uuid;
 BEGIN
-    FOR v_child IN
-        SELECT j.id FROM crmd.job j WHERE j.parent_id = cancel.job_id
-        UNION ALL SELECT l.id FROM crmd.lease l WHERE l.parent_id = cancel.job_id
-    LOOP
-        PERFORM crmd.cancel(v_child, cancel.reason);
+    FOR v_round IN 1..3 LOOP -- a job that is given back between two of these statements is met in the next round
+        WITH RECURSIVE below AS (
+            SELECT cancel.job_id AS id, 0 AS depth
+            UNION ALL
+            SELECT c.id, b.depth + 1 FROM below b CROSS JOIN LATERAL (
+                SELECT j.id FROM crmd.job j WHERE j.parent_id = b.id
+                UNION ALL SELECT l.id FROM crmd.lease l WHERE l.parent_id = b.id) c
+        )
+        SELECT array_agg(b.id ORDER BY b.depth DESC, b.id) INTO v_tree FROM below b;
+
+        PERFORM FROM crmd.job j WHERE j.id = ANY (v_tree) AND j.held IS NULL ORDER BY j.id FOR UPDATE;
+        WITH ended AS (
+            DELETE FROM crmd.job j WHERE j.id = ANY (v_tree) AND j.held IS NULL RETURNING j.*
+        ), kept AS (
+            INSERT INTO crmd.archive (id, finished_at, run_at, created_at, started_at, fence, attempt, max_attempts,
+                crash_count, snooze_count, status, type, queue, priority, payload, lane, workspace_id, user_id,
+                parent_id, unique_key, checkpoint, progress, errors, result, meta)
+            SELECT e.id, crmd.clock(), e.run_at, e.created_at, e.started_at, e.fence, e.attempt, e.max_attempts,
+                e.crash_count, e.snooze_count, 'cancelled', e.type, e.queue, e.priority, e.payload, e.lane,
+                e.workspace_id, e.user_id, e.parent_id, e.unique_key, e.checkpoint, e.progress,
+                crmd.append_error(e.errors, crmd.cancel_error(e.attempt, cancel.reason)), e.result, e.meta
+            FROM ended e
+            RETURNING parent_id
+        ), freed AS (
+            DELETE FROM crmd.unique_key u USING ended e
+            WHERE u.key = e.unique_key AND u.job_id = e.id AND u.expires_at = 'infinity'
+        )
+        SELECT array_agg(k.parent_id) INTO v_parents FROM kept k WHERE k.parent_id IS NOT NULL;
+
+        PERFORM FROM crmd.lease l WHERE l.id = ANY (v_tree) ORDER BY l.id FOR NO KEY UPDATE;
+        UPDATE crmd.lease l SET cancel_requested_at = crmd.clock(), cancel_reason = cancel.reason
+        WHERE l.id = ANY (v_tree) AND l.cancel_requested_at IS NULL;
+        IF FOUND THEN
+            PERFORM pg_notify('crmd_wake', '!cancel');
+        END IF;
+
+        PERFORM FROM crmd.family f WHERE f.parent_id = ANY (v_tree)
+        ORDER BY array_position(v_tree, f.parent_id) FOR UPDATE;
+        UPDATE crmd.family f SET cancel_reason = coalesce(f.cancel_reason, cancel.reason)
+        WHERE f.parent_id = ANY (v_tree) AND EXISTS (SELECT FROM crmd.job j WHERE j.id = f.parent_id AND j.held = 'children');
+        PERFORM crmd.book_children(v_parents, array_fill('cancelled'::text, ARRAY[cardinality(v_parents)]),
+                                   array_fill(NULL::jsonb, ARRAY[cardinality(v_parents)]))
+        WHERE cardinality(v_parents) > 0;
+        EXIT WHEN NOT EXISTS (SELECT FROM crmd.job j WHERE j.id = ANY (v_tree) AND j.held IS NULL);
     END LOOP;
-    WITH ended AS (
-        DELETE FROM crmd.job j WHERE j.id = cancel.job_id RETURNING j.*
-    ), kept AS (
-        INSERT INTO crmd.archive (id, finished_at, run_at, created_at, started_at, fence, attempt, max_attempts,
-            crash_count, snooze_count, status, type, queue, priority, payload, lane, workspace_id, user_id,
-            parent_id, unique_key, checkpoint, progress, errors, result, meta)
-        SELECT e.id, crmd.clock(), e.run_at, e.created_at, e.started_at, e.fence, e.attempt, e.max_attempts,
-            e.crash_count, e.snooze_count, 'cancelled', e.type, e.queue, e.priority, e.payload, e.lane,
-            e.workspace_id, e.user_id, e.parent_id, e.unique_key, e.checkpoint, e.progress,
-            coalesce(e.errors, '[]') || jsonb_build_array(jsonb_build_object(
-                'at', crmd.clock(), 'attempt', e.attempt, 'class', 'Cancelled', 'message', cancel.reason)),
-            e.result, e.meta
-        FROM ended e
-        RETURNING id, parent_id
-    ), freed AS (
-        DELETE FROM crmd.unique_key u USING ended e
-        WHERE u.key = e.unique_key AND u.job_id = e.id AND u.expires_at = 'infinity'
-    ), booked AS (
-        SELECT crmd.book_children(array_agg(k.parent_id), array_agg('cancelled'::text), array_agg(NULL::jsonb))
-        FROM kept k WHERE k.parent_id IS NOT NULL HAVING count(*) > 0
-    )
-    SELECT 'cancelled' INTO v_answer FROM kept LEFT JOIN booked ON true;
-    IF v_answer IS NOT NULL THEN
-        RETURN v_answer;
-    END IF;
-    UPDATE crmd.lease l SET cancel_requested_at = crmd.clock(), cancel_reason = cancel.reason
-    WHERE l.id = cancel.job_id AND l.cancel_requested_at IS NULL;
-    IF FOUND THEN
-        PERFORM pg_notify('crmd_wake', '!cancel');
-    END IF;
-    IF EXISTS (SELECT FROM crmd.lease l WHERE l.id = cancel.job_id) THEN
-        RETURN 'requested';
-    END IF;
-    -- A claim or a settle may have moved the job between these statements; each has a snapshot of its own.
-    SELECT a.status INTO v_answer FROM crmd.archive a WHERE a.id = cancel.job_id;
-    RETURN v_answer;
+    SELECT j.status INTO v_answer FROM crmd.jobs j WHERE j.id = cancel.job_id;
+    RETURN CASE v_answer WHEN 'processing' THEN 'requested' ELSE v_answer END;
 END $$;
 
 -- Writes one event per element of data, and the jobs that its type triggers, in the caller's transaction.

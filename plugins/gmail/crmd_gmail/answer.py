@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 import crmd
 from crmd_gmail.refusal import read_refusal
 from crmd_gmail.verdict import read_verdict
-from crmd_gmail.wire import WireMessage, read_json
+from crmd_gmail.wire import UnusableError, WireMessage, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,7 @@ def _final(status: int, body: bytes) -> Answer:
     if status == HTTPStatus.OK:
         try:
             return Found(read_json(body, WireMessage))
-        except crmd.RetryJob:  # one part that was cut off is asked for again, not its whole batch
+        except UnusableError:  # one part that was cut off is asked for again, not its whole batch
             return Again()
     if status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
         return Gone()

@@ -9,6 +9,7 @@ import msgspec
 
 import crmd
 from crmd_gmail.mailbox import open_mailbox
+from crmd_gmail.patience import patiently
 from crmd_gmail.storing import bring_in
 from crmd_gmail.tally import Tally
 
@@ -37,8 +38,12 @@ class Left(msgspec.Struct, frozen=True):
     connection="connectionId",
     concurrency=crmd.Concurrency(max=PER_CONNECTION_MAX, per="connectionId"),
 )
-async def process_email_batch(ctx: crmd.Context, payload: ProcessEmailBatch) -> Tally:
+async def process_email_batch(ctx: crmd.Context, payload: ProcessEmailBatch) -> Tally | crmd.Snooze:
     """Fetch messages of a mailbox, read them and store them with their threads; tell of each new one."""
+    return await patiently(ctx, _process(ctx, payload))
+
+
+async def _process(ctx: crmd.Context, payload: ProcessEmailBatch) -> Tally:
     left = ctx.restored(Left) or Left(tuple(dict.fromkeys(payload.message_ids)), Tally())
     mailbox = await open_mailbox(ctx, payload.connection_id)
     total = len(set(payload.message_ids))

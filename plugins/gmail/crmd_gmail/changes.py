@@ -11,6 +11,7 @@ import crmd
 from crmd_gmail.initial import CURSOR
 from crmd_gmail.storing import SQL, bring_in, remove
 from crmd_gmail.synced import Kept
+from crmd_gmail.wire import UnusableError
 
 if TYPE_CHECKING:
     from crmd_gmail.history import Intents
@@ -31,7 +32,7 @@ async def apply_changes(ctx: crmd.Context, mailbox: Mailbox, intents: Intents, d
     """Apply what a page of history comes to, and move the cursor behind it.
 
     Raises:
-        RetryJob: Somebody else moved the cursor.
+        UnusableError: Somebody else moved the cursor.
     """
     missing = await _not_stored(ctx, mailbox, intents)
     done = done.having(await bring_in(ctx, mailbox, missing, is_live=True, tally=done.tally))
@@ -48,13 +49,13 @@ async def move_cursor(tx: crmd.Transaction, mailbox: Mailbox, move: Move) -> Non
     """Move the cursor if it still is where this sync found it.
 
     Raises:
-        RetryJob: It is not; nothing of the transaction is kept.
+        UnusableError: It is not; nothing of the transaction is kept.
     """
     connection_id = mailbox.connection_id
     if move.following != move.cursor and not await tx.set_cursor(
         connection_id, CURSOR, move.following, expected=move.cursor
     ):
-        raise crmd.RetryJob("Another sync of this mailbox moved its cursor meanwhile.")
+        raise UnusableError("Another sync of this mailbox moved its cursor meanwhile.")
     if move.is_last:
         await tx.execute(SQL.forget_old, connection_id)
         await tx.mark_synced(connection_id)

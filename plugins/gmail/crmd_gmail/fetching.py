@@ -13,6 +13,7 @@ import anyio.to_thread
 import crmd
 from crmd_gmail.answer import Again, Found, Gone, Refused, Rejected, read_answer
 from crmd_gmail.batch_body import CONTENT_TYPE, read_batch, write_batch
+from crmd_gmail.wire import UnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,7 +95,7 @@ class Fetcher:
                 return fetched
             await anyio.sleep(seconds if attempt < ROUNDS_MAX else 0)
         # Asked for on their own at last: a limit or an outage would have ended that round by itself.
-        fetched.fault = crmd.RetryJob(f"Gmail's answers for {len(fetched.left)} messages can't be used")
+        fetched.fault = UnusableError(f"Gmail's answers for {len(fetched.left)} messages can't be used")
         return fetched
 
     async def _round(self, fetched: Fetched, *, is_single: bool) -> dict[str, Answer]:

@@ -15,6 +15,7 @@ from crmd_gmail.changes import Move, apply_changes
 from crmd_gmail.history import fold
 from crmd_gmail.initial import CURSOR
 from crmd_gmail.mailbox import Mailbox, open_mailbox
+from crmd_gmail.patience import patiently
 from crmd_gmail.provider import GOOGLE
 from crmd_gmail.resync import resync
 from crmd_gmail.synced import Kept, Synced
@@ -43,6 +44,10 @@ async def sync_emails_incremental(
     ctx: crmd.Context, payload: SyncEmailsIncremental
 ) -> Synced | crmd.Snooze | crmd.Cancel:
     """Apply what changed in a mailbox: mail added and deleted, labels, read state."""
+    return await patiently(ctx, _sync(ctx, payload))
+
+
+async def _sync(ctx: crmd.Context, payload: SyncEmailsIncremental) -> Synced | crmd.Snooze | crmd.Cancel:
     mailbox = await open_mailbox(ctx, payload.connection_id)
     if mailbox.client.provider != GOOGLE.name:
         return crmd.Cancel(f"This account is one of {mailbox.client.provider}'s.")

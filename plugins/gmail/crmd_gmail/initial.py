@@ -15,7 +15,8 @@ import msgspec
 
 import crmd
 from crmd_gmail.mailbox import open_mailbox
-from crmd_gmail.wire import MessagePage, Profile, ask
+from crmd_gmail.patience import patiently
+from crmd_gmail.wire import MessagePage, Profile, UnusableError, ask
 
 if TYPE_CHECKING:
     from crmd_gmail.mailbox import Mailbox
@@ -66,8 +67,12 @@ class Place(msgspec.Struct, frozen=True):
     connection="connectionId",
     unique=crmd.Unique(scope="unfinished", fields=("connectionId",)),
 )
-async def sync_emails_initial(ctx: crmd.Context, payload: SyncEmailsInitial) -> Listed:
+async def sync_emails_initial(ctx: crmd.Context, payload: SyncEmailsInitial) -> Listed | crmd.Snooze:
     """List all mail since a day, fetch it in batches, and take the place from which changes are synced."""
+    return await patiently(ctx, _list_all(ctx, payload))
+
+
+async def _list_all(ctx: crmd.Context, payload: SyncEmailsInitial) -> Listed:
     mailbox = await open_mailbox(ctx, payload.connection_id)
     place = ctx.restored(Place)
     if place is None:
@@ -121,7 +126,7 @@ async def _take_page(
     """Hand a page over to children, or begin again when its token is refused: that repeats work and skips none."""
     if page is None:
         if place.restarts >= RESTARTS_MAX:
-            raise crmd.RetryJob("Gmail refuses the page tokens that it gives.")
+            raise UnusableError("Gmail refuses the page tokens that it gives.")
         place = msgspec.structs.replace(place, page_token=None, restarts=place.restarts + 1)
         await ctx.checkpoint(place)
         return place

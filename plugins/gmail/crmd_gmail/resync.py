@@ -19,6 +19,7 @@ from crmd_gmail.changes import Move, move_cursor
 from crmd_gmail.initial import SECONDS_MIN, list_page, read_profile, window
 from crmd_gmail.storing import SQL, bring_in, remove
 from crmd_gmail.synced import Kept, Span, Synced
+from crmd_gmail.wire import UnusableError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +94,7 @@ async def _listed(mailbox: Mailbox, span: Span) -> set[str]:
     while True:
         page = await list_page(mailbox, query, token)
         if page is None:
-            raise crmd.RetryJob("Gmail refuses a page token that it gave.")
+            raise UnusableError("Gmail refuses a page token that it gave.")
         found.update(page.ids)
         token = page.next_page_token
         if token is None:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
+class UnusableError(crmd.RetryJob):
+    """Gmail answered, and the answer is no use."""
+
+
 class WireMessage(msgspec.Struct, frozen=True, rename="camel"):
     """A message as `messages.get` gives it; `raw` is there with format=raw, `internal_date` is in epoch ms."""
 
@@ -85,7 +89,8 @@ async def ask(
 
     Raises:
         FailJob: It refuses for good.
-        RetryJob: The answer is no JSON of that shape, or a passing fault lasted too long.
+        UnusableError: The answer is no JSON of that shape.
+        RetryJob: A passing fault lasted too long.
         GateClosed: The quota is used up, or only a new consent helps.
     """
     response = await client.request("GET", f"/gmail/v1/users/me/{path}", cost=cost, params=params)
@@ -100,10 +105,10 @@ def read_json(body: bytes, kind: type[_T]) -> _T:
     """The object in a body.
 
     Raises:
-        RetryJob: It is cut off, or of another shape.
+        UnusableError: It is cut off, or of another shape.
     """
     try:
         return msgspec.json.decode(body, type=kind, strict=False)
     except (msgspec.DecodeError, RecursionError) as error:
         # The decoder tells positions and types, never what stands there.
-        raise crmd.RetryJob(f"Gmail answered with unusable JSON: {error}") from None
+        raise UnusableError(f"Gmail answered with unusable JSON: {error}") from None

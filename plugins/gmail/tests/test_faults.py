@@ -155,6 +155,33 @@ async def test_storm(office: Office) -> None:
     assert await office.bad_jobs() == []
 
 
+async def test_outage(office: Office) -> None:
+    """An hour in which Gmail answers nothing but 503 spends no attempt, and nothing is missing afterwards."""
+    wanted = {office.account.mailbox.add(office.mail(number)).id for number in range(4)}
+    enqueued = await office.workbench.enqueue("sync-emails-initial", {**office.payload, "batchSize": 2})
+    office.sandbox.faults.storm(1, 1.0, [faults.server_error()], path="/messages|/batch")
+    for _ in range(6):
+        await office.workbench.drain()
+        await office.workbench.clock.advance(600)
+    assert await office.messages() == {}
+    office.sandbox.faults.storm(1, 0.0, [])
+    await office.workbench.drain(is_time_moved=True)
+    assert (await office.workbench.finished(enqueued.id)).status == "completed"
+    assert (set(await office.messages()), await office.bad_jobs(), await attempts(office)) == (wanted, [], 1)
+
+
+async def test_outage_without_end(office: Office) -> None:
+    """A message for which Gmail always fails doesn't keep its job for ever: after some hours it is dead."""
+    lost = office.account.mailbox.add(office.mail(1)).id
+    batch = await office.workbench.enqueue("process-email-batch", {**office.payload, "messageIds": [lost]})
+    office.sandbox.faults.storm(1, 1.0, [faults.server_error()], path=f"/messages/{lost}$")
+    await office.fetch("UPDATE crmd.job SET snooze_count = 24 WHERE id = $1", batch.id)
+    await office.workbench.drain(is_time_moved=True)
+    done = await office.workbench.finished(batch.id)
+    assert (done.status, done.attempt) == ("dead", 3)
+    assert "keeps answering 503" in done.message
+
+
 async def test_token_dies_between_two_calls(office: Office) -> None:
     """An access token that ends in the middle is renewed once, also where the batch answers 200 around 401s."""
     office.account.mailbox.add(office.mail(0))
