@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from crmd_crm.store import change_labels
 
-import crmd
 from crmd_gmail.initial import CURSOR
 from crmd_gmail.storing import SQL, bring_in, remove
 from crmd_gmail.synced import Kept
 from crmd_gmail.wire import UnusableError
 
 if TYPE_CHECKING:
+    import crmd
     from crmd_gmail.history import Intents
     from crmd_gmail.mailbox import Mailbox
     from crmd_gmail.synced import Synced
