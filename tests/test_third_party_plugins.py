@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import types
@@ -13,11 +14,14 @@ import pytest
 from fleet import install_plugin, running_fleet
 
 from crmd import plugins
+from crmd.config.settings import Plugins
 from crmd.plugins import load
+from crmd.testing import open_workbench
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from crmd.config.loading import Config
     from crmd.registry import Registry
 
 GOOD = """
@@ -132,6 +136,20 @@ def test_a_broken_plugin_keeps_its_fault_to_itself(source: str, reason: str) -> 
     assert reason in broken.reason
     assert [plugin.name for plugin in registry.plugins] == ["good"]
     assert set(registry.job_types) == {"greet-often"}
+
+
+async def test_jobs_of_a_broken_plugin_wait(crmd_config: Config) -> None:
+    """A job whose plugin breaks is neither lost nor failed: it waits, spends no attempt, and runs when it is back."""
+    good, broken = ({"strange": _Source("strange", source)} for source in (GOOD, RAISING))
+    config = dataclasses.replace(crmd_config, plugins=Plugins(enabled=("strange",)))
+    async with open_workbench(config, good) as bench:
+        enqueued = await bench.enqueue("greet-often")
+    async with open_workbench(config, broken) as bench:
+        [waiting] = await bench.drain()
+        assert (waiting.id, waiting.status, waiting.attempt) == (enqueued.id, "scheduled", 0)
+    async with open_workbench(config, good) as bench:
+        [done] = await bench.drain(is_time_moved=True)
+        assert (done.id, done.status, done.attempt) == (enqueued.id, "completed", 1)
 
 
 def test_only_what_is_enabled_is_imported() -> None:
