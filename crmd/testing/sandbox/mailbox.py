@@ -97,10 +97,10 @@ class Mailbox:
             raw: The message as RFC 5322 bytes.
             labels: Label ids; unknown ones become user labels of that name.
             thread_id: The thread it belongs to; None finds it by References, In-Reply-To and Subject.
-            internal_date: When the provider accepted it, aware; None takes the Date header, else now.
+            internal_date: When the provider accepted it, aware; None: now, whatever its Date header says.
         """
         original = read_original(raw)
-        accepted_at = internal_date or original.sent_at or datetime.now(UTC)
+        accepted_at = internal_date or datetime.now(UTC)
         message_id = self._next_id()
         thread = thread_id or self._conversations.find(original) or message_id
         self._conversations.remember(original, thread)

@@ -6,7 +6,6 @@ import email
 import email.utils
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from typing import TYPE_CHECKING
@@ -27,7 +26,6 @@ class Original:
     message_id: str
     references: tuple[str, ...]
     subject: str
-    sent_at: datetime | None
     headers: tuple[tuple[str, str], ...]
 
     def parsed(self) -> Message:
@@ -49,7 +47,6 @@ def read_original(raw: bytes) -> Original:
         message_id=next(iter(ids.get("message-id", ())), ""),
         references=(*ids.get("references", ()), *ids.get("in-reply-to", ())),
         subject=next((value for name, value in headers if name.lower() == "subject"), ""),
-        sent_at=_sent_at(_unfolded(message.get("Date", ""))),
         headers=headers,
     )
 
@@ -76,11 +73,3 @@ def _unfolded(value: object) -> str:
 
 def _ids(value: str) -> tuple[str, ...]:
     return tuple(MESSAGE_ID.findall(value[:HEADER_CHARACTERS_MAX]))
-
-
-def _sent_at(value: str) -> datetime | None:
-    try:
-        sent_at = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
-        return None
-    return sent_at if sent_at.tzinfo else sent_at.replace(tzinfo=UTC)
