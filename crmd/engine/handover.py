@@ -48,7 +48,7 @@ class HeldBack:
 
 @dataclass(frozen=True, slots=True)
 class Doubled:
-    """Nothing was enqueued: this job holds the unique key."""
+    """Nothing was enqueued: this job holds the unique key, and runs or is to run later."""
 
     id: UUID
 
@@ -66,7 +66,7 @@ class _TrialOver(Exception):  # noqa: N818 - not a fault: it takes the transacti
 async def claim_now(
     pool: Pool, daemon_id: UUID, new: NewJobs, local_free: Mapping[str, int]
 ) -> Claimed | HeldBack | Doubled:
-    """Enqueue one job and claim it.
+    """Enqueue one job and claim it. If a waiting job holds its unique key, that one is the work that was meant.
 
     Args:
         pool: The control pool.
@@ -111,9 +111,9 @@ async def _claimed(connection: Connection, job_id: UUID, daemon_id: UUID) -> Any
 async def _enqueued(connection: Connection, new: NewJobs, local_free: Mapping[str, int]) -> UUID:
     await _lock(connection)
     [enqueued] = await jobs.enqueue_many(connection, new)
-    if not enqueued.is_new:
-        raise _Undone(Doubled(enqueued.id))
     job = await jobs.show(connection, enqueued.id)
+    if not enqueued.is_new and (job is None or job["status"] != "pending"):
+        raise _Undone(Doubled(enqueued.id))
     if job is not None and job["lane"] is not None:
         held_back = await _held_back(connection, job["lane"], local_free)
         if held_back is not None:
