@@ -5,11 +5,6 @@ pytest loads the fixtures by itself; see `crmd.testing.pytest_plugin`. Fake prov
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from crmd.testing.workbench import Finished, TestClock, Workbench, open_workbench
 
-if TYPE_CHECKING:
-    from crmd.testing.databases import TestServer
-
-__all__ = ["Finished", "TestClock", "TestServer", "Workbench", "open_workbench"]
+__all__ = ["Finished", "TestClock", "Workbench", "open_workbench"]
