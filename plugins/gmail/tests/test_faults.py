@@ -250,3 +250,18 @@ class TestNewerQuota:
         assert (refused, await attempts(office)) == ([], 1)
         assert len(await office.messages()) == 700
         assert 700 * 20 / 6_000 <= minutes <= 2 * 700 * 20 / 6_000
+
+    async def test_a_page_of_history_above_the_quota(self, office: Office, sandbox_clock: StoppedClock) -> None:
+        """More new mail on one page of history than a minute's quota is fetched step by step, each message once."""
+        await office.workbench.drain()
+        office.configure(units_per_minute=6_000, units=Units(messages_get=20))
+        for number in range(400):
+            office.account.mailbox.add(office.mail(number))
+        enqueued = await office.workbench.enqueue("sync-emails-incremental", office.payload)
+        for _ in range(20):
+            await office.workbench.drain()
+            await office.workbench.clock.advance(15)
+            sandbox_clock.advance(15)
+        done = await office.workbench.finished(enqueued.id)
+        gets = [path for path in office.sandbox.log.paths() if "/messages/" in path]
+        assert (done.status, done.attempt, len(gets), len(await office.messages())) == ("completed", 1, 400, 400)
