@@ -84,8 +84,9 @@ class Engine:
             async with anyio.create_task_group() as loops:
                 self._loops = loops
                 self._start_loops(loops)
-                await self._until_begun()
-                on_ready()
+                await self._until_begun(stop)
+                if not stop.is_set():
+                    on_ready()
                 await stop.wait()
                 await self._drain()
                 loops.cancel_scope.cancel()
@@ -98,8 +99,8 @@ class Engine:
         """The id of this life of the daemon; None before the first."""
         return self._incarnation.daemon_id
 
-    async def _until_begun(self) -> None:
-        while not self._incarnation.is_alive:  # noqa: ASYNC110 - begun by the incarnation's loop, which outlives outages
+    async def _until_begun(self, stop: anyio.Event) -> None:
+        while not (self._incarnation.is_alive or stop.is_set()):  # noqa: ASYNC110 - begun by the incarnation's loop, which outlives outages
             await anyio.sleep(0.005)
 
     def wake(self, word: str = "*") -> None:
@@ -116,7 +117,7 @@ class Engine:
         self.options = options
         for name, slots in options.slots.items():
             if name in self.executor.queues:
-                self.executor.queues[name].slots = slots
+                self.executor.resize(name, slots)
             else:
                 self.executor.add_queue(name, slots)
                 self._start_claimer(name)
@@ -217,7 +218,8 @@ class Engine:
         return await write_progress_once(self._pool, self.executor)
 
     async def _reap_once(self) -> float:
-        await reap_once(self._pool)
+        if self._incarnation.is_alive:  # whoever has just lost its own leases is no judge of others
+            await reap_once(self._pool)
         return REAP_SECONDS
 
     async def _schedule_once(self) -> float:

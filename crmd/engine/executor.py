@@ -104,6 +104,13 @@ class Executor:
             for run in queue.buffer:
                 run.halt(Stop.DRAIN)
 
+    def resize(self, name: str, slots: int) -> None:
+        """Give a queue more or less room; what runs goes on."""
+        queue = self.queues[name]
+        queue.slots = slots
+        queue.room_made.set()
+        self._stand_by(queue)
+
     def add_queue(self, name: str, slots: int) -> None:
         """Make room for a queue that was configured while the daemon runs."""
         self.queues[name] = Queue(name, slots)
@@ -140,6 +147,7 @@ class Executor:
     def _finished(self, queue: Queue, run: Run) -> None:
         queue.taken -= 1
         self.taken_of_type[run.row["type"]] -= 1
-        self.runs.pop(run.token.id, None)
+        if self.runs.get(run.token.id) is run:  # a later claim of the same job may stand there by now
+            del self.runs[run.token.id]
         if not queue.room_made.is_set():
             queue.room_made.set()

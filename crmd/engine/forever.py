@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from crmd.errors import UnreachableError
 from crmd.store.pools import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ async def forever(name: str, step: Callable[[], Awaitable[float]], on_outage: Ca
     while True:
         try:
             pause = await step()
-        except UNREACHABLE as error:
+        except (*UNREACHABLE, UnreachableError) as error:
             if failures == 0:
                 _LOG.warning("%s: the database does not answer (%s)", name, type(error).__name__)
             on_outage("the database does not answer")

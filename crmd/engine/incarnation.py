@@ -94,7 +94,11 @@ class Incarnation:
         """End in order: the row is taken off the list, if no lease is left behind."""
         if self._heartbeat is not None:
             await self._heartbeat.stop()
+        if self.daemon_id is None:
+            return
         try:
+            # A claim that was cut off while the daemon drained may have committed.
+            await release_all(self._pools.control, self.daemon_id)
             await self._pools.control.execute(_SQL.daemon_leave, self.daemon_id)
         except UNREACHABLE:
             _LOG.warning("the database could not be told that this daemon has ended; its row will run out")
