@@ -82,8 +82,7 @@ class Run:
         self.stop: Stop | None = None
         self.reason = ""
         self.progress: Progress | None = None
-        # An earlier claim may have started some: then this one, too, ends with them.
-        self.has_children = row["fence"] > 1
+        self.has_children = False  # by this attempt; the settler asks for those that earlier ones have started
         self.started = 0.0
         self.deadline = 0.0
 

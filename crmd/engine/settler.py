@@ -81,15 +81,18 @@ class Settler:
         return 0.0
 
     async def _write(self, connection: Connection, batch: list[Settled]) -> None:
-        ended, requeued, parents = _rows(batch)
         try:
             async with connection.transaction():
+                ended, requeued, parents = _rows(batch, await _with_children(connection, batch))
                 await _write_items(connection, batch)
                 moved: set[UUID] = set()
-                if ended:
-                    moved |= await leases.settle_ended(connection, ended)
+                # Leases before families, as everybody takes them: see crmd.cancel.
                 if requeued:
                     moved |= await leases.settle_requeued(connection, requeued)
+                for parent in parents:
+                    await leases.is_held(connection, parent.token)
+                if ended:
+                    moved |= await leases.settle_ended(connection, ended)
                 for parent in parents:
                     moved |= {parent.token.id} if await leases.settle_parent(connection, parent) else set()
         except UNREACHABLE:
@@ -110,7 +113,10 @@ class Settler:
         [(run, outcome)] = batch
         _LOG.error("the outcome of job %s cannot be stored (SQLSTATE %s)", run.token.id, error.sqlstate)
         if isinstance(outcome, Ended) and outcome.error and outcome.error.name == "Unstorable":
-            raise error
+            # Nothing of this job can be written; were it tried for ever, no other outcome would be written any more.
+            # Its lease stays until the audit gives it back.
+            _LOG.critical("job %s is left as it is", run.token.id)
+            return
         fault = Fault("Unstorable", f"the outcome could not be stored (SQLSTATE {error.sqlstate})")
         run.progress = None  # it may be what cannot be stored
         await self._write(connection, [(run, Ended("failed", error=fault))])
@@ -123,7 +129,14 @@ async def _write_items(connection: Connection, batch: list[Settled]) -> None:
             await leases.write_items(connection, run.token, run.progress.items)
 
 
-def _rows(batch: list[Settled]) -> tuple[list[EndedRow], list[RequeuedRow], list[EndedRow]]:
+async def _with_children(connection: Connection, batch: list[Settled]) -> set[UUID]:
+    """Which jobs of the batch have children. Those that an earlier attempt started count too, hence the question."""
+    known = {run.token.id for run, _ in batch if run.has_children}
+    asked = [run.token.id for run, _ in batch if not run.has_children and run.token.fence > 1]
+    return known | await leases.with_children(connection, asked) if asked else known
+
+
+def _rows(batch: list[Settled], with_children: set[UUID]) -> tuple[list[EndedRow], list[RequeuedRow], list[EndedRow]]:
     ended: list[EndedRow] = []
     requeued: list[RequeuedRow] = []
     parents: list[EndedRow] = []
@@ -133,7 +146,7 @@ def _rows(batch: list[Settled]) -> tuple[list[EndedRow], list[RequeuedRow], list
             case Ended(status, result, fault):
                 assert result is None or isinstance(result, bytes)  # noqa: S101 - encoded by the executor
                 row = EndedRow(run.token, status, result, record(fault, run), progress)
-                is_parent = run.has_children and status == "completed"
+                is_parent = run.token.id in with_children and status == "completed"
                 (parents if is_parent else ended).append(row)
             case Requeued(delay, is_attempt_given_back, snoozes, fault):
                 error = record(fault, run)

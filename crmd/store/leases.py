@@ -183,6 +183,11 @@ async def settle_parent(connection: Connection, row: EndedRow) -> bool:
         return bool(await settle_ended(connection, [row]))
 
 
+async def with_children(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
+    """Those of the jobs that have ever had children."""
+    return {row["parent_id"] for row in await connection.fetch(_SQL.families_of, ids)}
+
+
 async def is_held(connection: Connection, token: Token) -> bool:
     """Lock the lease until the transaction ends, if the token is the current one."""
     return await connection.fetchval(_SQL.lease_held, token.id, token.fence, token.claim_id) is not None
