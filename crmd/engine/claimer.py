@@ -169,15 +169,18 @@ class Claimer:
         if daemon_id != self.daemon_id:
             await leases.give_back(self._pool, [Token(row["id"], row["fence"], row["claim_id"]) for row in rows])
             return 0
-        self._executor.accept(self._queue, rows)
-        await self._free_started(rows)
+        self._executor.accept(self._queue, [row for row in rows if row["unique_key"] is None])
+        unique = [row for row in rows if row["unique_key"] is not None]
+        try:
+            await self._free_started(unique)
+        finally:
+            self._executor.accept(self._queue, unique)
         return len(rows)
 
     async def _free_started(self, rows: list[Any]) -> None:
-        """Keys of scope `waiting` are free again once their jobs have started."""
-        unique = [row for row in rows if row["unique_key"] is not None]
-        if unique:
-            await leases.free_started(self._pool, [row["id"] for row in unique], [row["unique_key"] for row in unique])
+        """Keys of scope `waiting` are free before their jobs start, so that a job may enqueue its own successor."""
+        if rows:
+            await leases.free_started(self._pool, [row["id"] for row in rows], [row["unique_key"] for row in rows])
 
     def _local_free(self) -> dict[str, int]:
         taken = self._executor.taken_of_type
