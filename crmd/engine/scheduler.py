@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import asyncpg
 
 from crmd.due import DueTicks, Timetable, due_ticks, read_timetable, spread_delay
 from crmd.errors import CrmdError
+from crmd.store.pools import UNREACHABLE
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("crmd.engine")
 _SQL = load_queries("crmd.store")
 BATCH = 500
+_JUST_BEFORE = timedelta(seconds=1)
 LOOK_MAX_SECONDS = 5.0
 
 
@@ -38,13 +41,18 @@ async def schedule_once(pool: Pool) -> float:
 
 async def _decided(connection: Connection, row: Any) -> DueTicks | None:  # noqa: ANN401 - a row of schedules_due.sql
     """What the schedule owes; one that cannot be evaluated is set aside with its reason."""
+    handled = row["last_due_at"] or row["next_due_at"] - _JUST_BEFORE  # a row that was made by hand
     try:
         timetable = _timetable(row["expression"], row["timezone"], row["id"])
-        return due_ticks(timetable, row["last_due_at"], row["now"], row["catch_up"], row["catch_up_max"])
-    except CrmdError as error:
-        _LOG.error("schedule %s is set aside: %s", row["id"], error)
-        await connection.execute(_SQL.schedule_break, row["id"], str(error))
+        return due_ticks(timetable, handled, row["now"], row["catch_up"], row["catch_up_max"])
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others go on; it is kept and logged
+        await _set_aside(connection, row, str(error) if isinstance(error, CrmdError) else repr(error))
         return None
+
+
+async def _set_aside(connection: Connection, row: Any, reason: str) -> None:  # noqa: ANN401 - a row of schedules_due.sql
+    _LOG.error("schedule %s is set aside: %s", row["id"], reason)
+    await connection.execute(_SQL.schedule_break, row["id"], reason)
 
 
 async def _fire(connection: Connection, decided: list[tuple[Any, DueTicks]]) -> None:
@@ -52,12 +60,12 @@ async def _fire(connection: Connection, decided: list[tuple[Any, DueTicks]]) -> 
     try:
         async with connection.transaction():
             await _fire_together(connection, decided)
+    except UNREACHABLE:  # a lock that was waited for, a server that stops: not the schedule's fault
+        raise
     except asyncpg.PostgresError as error:
         if len(decided) == 1:
             [(row, _)] = decided
-            reason = _reason(error)
-            _LOG.error("schedule %s is set aside: %s", row["id"], reason)
-            await connection.execute(_SQL.schedule_break, row["id"], reason)
+            await _set_aside(connection, row, _reason(error))
             return
         for one in decided:
             await _fire(connection, [one])

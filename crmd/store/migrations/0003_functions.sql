@@ -379,7 +379,8 @@ BEGIN
         RETURN false;
     END IF;
     SELECT * INTO STRICT s FROM crmd.schedule WHERE id = p_schedule;
-    SELECT t.unique_scope IS NOT NULL INTO v_is_unique FROM crmd.job_type t WHERE t.name = s.job_type;
+    SELECT t.unique_scope IS NOT NULL INTO v_is_unique FROM crmd.job_type t
+    WHERE t.name = s.job_type OR s.job_type = ANY (t.aliases);
     SELECT e.id, e.is_new INTO v_job FROM crmd.enqueue_many(
         s.job_type, ARRAY[s.payload], s.workspace_id, s.user_id, p_run_at,
         unique_keys => CASE WHEN s.overlap <> 'allow' AND NOT v_is_unique THEN ARRAY['schedule/' || s.id] END,
