@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 # Any constant that is the same in every daemon; two daemons that start together take turns behind it.
 LOCK_KEY = 0x63726D64_6D696772
+# How long a migration, or the wait for another daemon's, may take.
+PATIENCE_SECONDS = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ async def migrate(connection: Connection, migrations: Sequence[Migration]) -> li
         CrmdError: An applied file has changed, or a migration failed; the earlier ones stay applied.
     """
     queries = load_queries("crmd.store")
-    await connection.fetch(queries.migration_lock, LOCK_KEY)
+    await connection.fetch(queries.migration_patience, str(int(PATIENCE_SECONDS * 1000)))
+    await connection.fetch(queries.migration_lock, LOCK_KEY, timeout=PATIENCE_SECONDS)
     try:
         await connection.execute(queries.migration_ledger)
         missing = _missing(migrations, await ledger(connection))
@@ -118,7 +121,7 @@ async def _apply(connection: Connection, migration: Migration) -> None:
     queries = load_queries("crmd.store")
     try:
         async with connection.transaction():
-            await connection.execute(migration.text)
+            await connection.execute(migration.text, timeout=PATIENCE_SECONDS)
             await connection.execute(
                 queries.migration_record, migration.namespace, migration.number, migration.name, migration.sha256
             )
