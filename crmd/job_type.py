@@ -13,6 +13,7 @@ import msgspec
 from crmd.backoff import Backoff
 from crmd.errors import PluginError, UsageError
 from crmd.model import Concurrency, NoPayload, Priority, Schedule, Unique
+from crmd.stored_text import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -79,9 +80,9 @@ class JobType:
             UsageError: It does not fit; the sentence holds the path of the bad field.
         """
         if isinstance(payload, self.payload_type):
-            return msgspec.json.encode(payload)
+            return encode_json(payload)
         try:
-            return msgspec.json.encode(msgspec.convert(payload or {}, self.payload_type, strict=True))
+            return encode_json(msgspec.convert(payload or {}, self.payload_type, strict=True))
         except msgspec.ValidationError as error:
             raise UsageError(f"The payload of {self.name} does not fit: {error}.", hint=self.payload_hint()) from error
 
