@@ -49,11 +49,13 @@ def commands(text: str) -> list[list[str]]:
     return [words.split() for words in CRMD.findall(typed) if "COMMAND" not in words]
 
 
-@pytest.mark.parametrize("name", [*DOCUMENTS, "docs/operations.md"])
+@pytest.mark.parametrize("name", [*DOCUMENTS, "docs/concepts.md", "docs/operations.md", "docs/plugins.md"])
 def test_documents_name_only_commands_that_parse(root: Path, name: str) -> None:
     """Each `crmd …` that a document tells people to type is a command with arguments that it takes."""
     parser = build_parser()
     for words in commands((root / name).read_text("utf-8")):
+        if words[0] == "deals-import":  # a command that the example of docs/plugins.md adds
+            continue
         with contextlib.suppress(SystemExit):  # --help ends so
             try:
                 parser.parse_args(words)
