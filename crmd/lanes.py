@@ -38,11 +38,6 @@ def plan_turns(lanes: Sequence[str], room: Iterable[tuple[str, str, int | None]]
             keys = keys_of[lane]
             if any(free[key] <= 0 for key in keys):
                 continue
-            if not keys:  # behind gates only: nothing to count, so an even share at once
-                share = -(-slots // len(waiting))
-                turns[lane] += share
-                slots -= share
-                continue
             for key in keys:
                 free[key] -= 1
             turns[lane] += 1
