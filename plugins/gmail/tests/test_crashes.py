@@ -55,6 +55,18 @@ async def test_resync(office: Office, at: int, is_committed: bool) -> None:  # n
     await expect(office, mailbox)
 
 
+async def test_no_page_is_listed_twice(office: Office) -> None:
+    """A first sync that is broken after a page goes on with the next one."""
+    await office.fetch("DELETE FROM crmd.job")
+    for number in range(MESSAGES):
+        office.account.mailbox.add(office.mail(number))
+    office.configure(**SMALL)
+    with crashing(2, is_committed=True):
+        done = await office.run("sync-emails-initial", batchSize=2)
+    assert (done.attempt, done.result["listed"]) == (2, MESSAGES)
+    assert len([path for path in office.sandbox.log.paths() if path.endswith("/messages")]) == 3
+
+
 async def changed(office: Office) -> Mailbox:
     """A synced mailbox in which then something of everything happens."""
     mailbox = office.account.mailbox

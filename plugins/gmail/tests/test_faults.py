@@ -118,13 +118,16 @@ async def test_part_that_always_fails(office: Office) -> None:
 
 @pytest.mark.parametrize("status", [404, 400, 501, 500])
 async def test_no_batch_endpoint(office: Office, status: int) -> None:
-    """Without a batch endpoint every message is asked for on its own."""
+    """Without a batch endpoint every message is asked for on its own, and the endpoint is left in peace."""
     fault = faults.Fault(status, "notFound", "No batches here.")
+    await office.workbench.drain()  # what connecting starts
     office.sandbox.faults.next(fault, path="/batch", where="request", times=3 if status == 500 else 1)
-    wanted = {office.account.mailbox.add(office.mail(number)).id for number in range(3)}
+    wanted = {office.account.mailbox.add(office.mail(number)).id for number in range(4)}
+    office.configure(batch_max=2)
     done = await office.run("process-email-batch", messageIds=sorted(wanted))
-    assert (done.status, done.attempt, done.result["stored"]) == ("completed", 1, 3)
+    assert (done.status, done.attempt, done.result["stored"]) == ("completed", 1, 4)
     assert office.sandbox.faults.left() == 0
+    assert office.sandbox.log.paths().count("POST /batch/gmail/v1") == (3 if status == 500 else 1)
 
 
 async def test_batch_too_large(office: Office) -> None:
