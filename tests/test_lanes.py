@@ -1,107 +1,110 @@
-"""Bounds and turns: the plan alone, and what daemons make of it on a real queue."""
-
 from __future__ import annotations
 
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import uuid4
 
+import anyio
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import crmd
+from crmd.engine.heartbeat import register
 from crmd.lanes import plan_turns
-from crmd.store import jobs, leases
-from crmd.store.jobs import NewJobs
-from crmd.store.leases import LaneTurn
+from crmd.store import leases
+from crmd.store.leases import LaneTurn, RequeuedRow, Token
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from crmd.testing import Workbench
 
-Rooms = list[tuple[str, str, int | None]]
-LANES = ("a", "b", "c", "d", "e")
-rooms = st.lists(
-    st.tuples(st.sampled_from(LANES), st.sampled_from(("k", "l", "m", "gate")), st.none() | st.integers(0, 9)),
-    max_size=15,
-)
+LANES = ("a", "b", "c", "d")
+KEYS = ("type:x", "type:x:workspace/1", "connection/7")
+ROOM = st.dictionaries(st.sampled_from(KEYS), st.none() | st.integers(0, 5))
+OF_LANE = st.dictionaries(st.sampled_from(LANES), st.sets(st.sampled_from(KEYS), min_size=1), min_size=1)
+CLAIMERS = 4
+ROUNDS = 60
 
 
-@crmd.job("bounded", concurrency=(crmd.Concurrency(max=3, per="workspace"), crmd.Concurrency(max=100)))
-async def bounded(ctx: crmd.Context) -> None:
-    """Three of a workspace at a time."""
+def rows(lanes: dict[str, set[str]], room: dict[str, int | None]) -> list[tuple[str, str, int | None]]:
+    """What lanes_room.sql answers: each key of a lane with its room."""
+    return [(lane, key, room.get(key)) for lane, keys in lanes.items() for key in sorted(keys)]
 
 
-pytestmark = pytest.mark.crmd_plugins(sys.modules[__name__])
+@given(OF_LANE, ROOM, st.integers(0, 20))
+def test_no_key_is_overdrawn(lanes: dict[str, set[str]], room: dict[str, int | None], slots: int) -> None:
+    """The plan never starts more than a key's room, over all lanes that share it, nor more than there are slots."""
+    turns = plan_turns(list(lanes), rows(lanes, room), slots)
+    assert sum(turns.values()) <= max(slots, 0)
+    for key, left in room.items():
+        if left is not None:
+            assert sum(count for lane, count in turns.items() if key in lanes[lane]) <= left
 
 
-def _consistent(room: Rooms) -> Rooms:
-    """A key has one number, whichever lane it stands in."""
-    numbers = {key: left for _, key, left in room}
-    return list(dict.fromkeys((lane, key, numbers[key]) for lane, key, _ in room))
+@given(OF_LANE, ROOM, st.integers(1, 20))
+def test_no_slot_is_wasted(lanes: dict[str, set[str]], room: dict[str, int | None], slots: int) -> None:
+    """While slots are left, every lane has come to the end of one of its keys."""
+    turns = plan_turns(list(lanes), rows(lanes, room), slots)
+    if sum(turns.values()) == slots:
+        return
+    used = Counter({key: sum(n for lane, n in turns.items() if key in lanes[lane]) for key in KEYS})
+    for lane, keys in lanes.items():
+        bounds = {key: left for key in keys if (left := room.get(key)) is not None}
+        assert not bounds or any(used[key] >= left for key, left in bounds.items()), lane
 
 
-@given(rooms, st.integers(0, 40))
-def test_a_plan_stays_inside_every_bound(given_room: Rooms, slots: int) -> None:
-    """No plan gives out more than the slots, nor more of any key than it allows, whatever lanes share the key."""
-    room = _consistent(given_room)
-    turns = plan_turns(LANES, room, slots)
-    assert sum(turns.values()) <= slots
-    for key, left in {(key, left) for _, key, left in room if left is not None}:
-        assert sum(turns.get(lane, 0) for lane, other, _ in room if other == key) <= left
+def test_lanes_take_turns() -> None:
+    """One job each in turn: the first lane does not take what is everybody's."""
+    lanes = {lane: {"type:x"} for lane in LANES}
+    assert plan_turns(LANES, rows(lanes, {"type:x": 6}), 100) == {"a": 2, "b": 2, "c": 1, "d": 1}
 
 
-@given(rooms, st.integers(0, 40))
-def test_a_plan_leaves_nothing_unused(given_room: Rooms, slots: int) -> None:
-    """While slots are left, every lane has a full key."""
-    room = _consistent(given_room)
-    turns = plan_turns(LANES, room, slots)
-    if sum(turns.values()) < slots:
-        used = Counter[str]()
-        for lane, key, _ in room:
-            used[key] += turns.get(lane, 0)
-        full = {key for _, key, left in room if left is not None and used[key] >= left}
-        assert all(any(key in full for other, key, _ in room if other == lane) for lane in LANES)
+@crmd.job("shared", concurrency=(crmd.Concurrency(max=3, per="workspace"), crmd.Concurrency(max=7)))
+async def shared(ctx: crmd.Context) -> None:
+    """Bounded per workspace and in all."""
 
 
-@given(st.integers(1, 40), st.integers(1, 9))
-def test_lanes_take_fair_turns(slots: int, left: int) -> None:
-    """Lanes with the same room get the same number of jobs, give or take one."""
-    turns = plan_turns(LANES, [(lane, f"key of {lane}", left) for lane in LANES], slots)
-    counts = [turns.get(lane, 0) for lane in LANES]
-    assert max(counts) - min(counts) <= 1
-    assert sum(counts) == min(slots, left * len(LANES))
-
-
-async def test_a_busy_tenant_does_not_starve_another(workbench: Workbench) -> None:
-    """A workspace with ten jobs, enqueued last, is done after a few claims, while one with a thousand goes on."""
-    pool = workbench.everything.pools.control
-    busy, small = UUID(int=1), UUID(int=2)
-    for workspace_id, count in ((busy, 1000), (small, 10)):
-        await jobs.enqueue_many(pool, NewJobs(type="bounded", payloads=[b"{}"] * count, workspace_id=workspace_id))
-    turn = LaneTurn()
-    started = Counter[UUID]()
-    for _ in range(4):
-        rows = await leases.claim_lanes(pool, workbench._daemon_id, "normal", 4, turn, {}, uuid4())
-        started.update(row["workspace_id"] for row in rows)
-        assert max(Counter(row["workspace_id"] for row in rows).values()) <= 3
-        for row in rows:
-            await workbench._run(row)
-    assert started[small] >= 6
-    assert started[busy] >= 6
-
-
-async def test_the_round_goes_on_where_it_stopped(workbench: Workbench) -> None:
-    """With fewer slots than lanes, each lane has its turn before any has a second."""
-    pool = workbench.everything.pools.control
-    workspaces = [UUID(int=number) for number in range(1, 8)]
+@pytest.mark.crmd_plugins(sys.modules[__name__])
+async def test_claimers_never_pass_a_limit_together(workbench: Workbench) -> None:
+    """Four claimers at once hammer the same lanes; at no instant are there more leases than a limit allows."""
+    workspaces = [uuid4() for _ in range(5)]
     for workspace_id in workspaces:
-        await jobs.enqueue_many(pool, NewJobs(type="bounded", payloads=[b"{}"] * 5, workspace_id=workspace_id))
-    turn = LaneTurn()
-    started = []
-    for _ in range(len(workspaces)):
-        [row] = await leases.claim_lanes(pool, workbench._daemon_id, "normal", 1, turn, {}, uuid4())
-        started.append(row["workspace_id"])
-        await workbench._run(row)
-    assert sorted(started) == workspaces
+        for _ in range(20):
+            await workbench.enqueue("shared", workspace_id=workspace_id)
+    pool = workbench.everything.pools.control
+    most: Counter[str] = Counter()
+    claimed = 0
+    done = anyio.Event()
+
+    async def claim(daemon_id: UUID) -> None:
+        nonlocal claimed
+        turn = LaneTurn()
+        for _ in range(ROUNDS):
+            found = await leases.claim_lanes(pool, daemon_id, "normal", 3, turn, {}, leases.new_claim_id())
+            claimed += len(found)
+            await anyio.lowlevel.checkpoint()
+            tokens = [Token(row["id"], row["fence"], row["claim_id"]) for row in found]
+            if tokens:
+                async with pool.acquire() as connection:
+                    back = [RequeuedRow(token, 0.0, is_attempt_given_back=True) for token in tokens]
+                    assert len(await leases.settle_requeued(connection, back)) == len(tokens)
+
+    async def watch() -> None:
+        async with workbench.everything.pools.plugins.acquire() as connection:
+            while not done.is_set():
+                rows = await connection.fetch("SELECT workspace_id, count(*) FROM crmd.lease GROUP BY workspace_id")
+                most["all"] = max(most["all"], sum(row["count"] for row in rows))
+                most["one"] = max(most["one"], *(row["count"] for row in rows), 0)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(watch)
+        async with anyio.create_task_group() as claimers:
+            for _ in range(CLAIMERS):
+                claimers.start_soon(claim, await register(pool, "test", ["normal"], 600))
+        done.set()
+    assert claimed >= 100
+    assert most["all"] <= 7
+    assert most["one"] <= 3
