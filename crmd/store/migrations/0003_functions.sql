@@ -301,9 +301,10 @@ BEGIN
         ORDER BY array_position(v_tree, f.parent_id) FOR UPDATE;
         UPDATE crmd.family f SET cancel_reason = coalesce(f.cancel_reason, cancel.reason)
         WHERE f.parent_id = ANY (v_tree) AND EXISTS (SELECT FROM crmd.job j WHERE j.id = f.parent_id AND j.held = 'children');
-        PERFORM crmd.book_children(v_parents, array_fill('cancelled'::text, ARRAY[cardinality(v_parents)]),
-                                   array_fill(NULL::jsonb, ARRAY[cardinality(v_parents)]))
-        WHERE cardinality(v_parents) > 0;
+        IF v_parents IS NOT NULL THEN
+            PERFORM crmd.book_children(v_parents, array_fill('cancelled'::text, ARRAY[cardinality(v_parents)]),
+                                       array_fill(NULL::jsonb, ARRAY[cardinality(v_parents)]));
+        END IF;
         EXIT WHEN NOT EXISTS (SELECT FROM crmd.job j WHERE j.id = ANY (v_tree) AND j.held IS NULL);
     END LOOP;
     SELECT j.status INTO v_answer FROM crmd.jobs j WHERE j.id = cancel.job_id;

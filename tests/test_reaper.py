@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sample_jobs
+
+from crmd.engine.audit import release_all
+from crmd.engine.heartbeat import register
+from crmd.engine.reaper import reap_once
+from crmd.store import jobs, leases
+from crmd.store.leases import Token
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from crmd.testing import Workbench
+
+pytestmark = pytest.mark.crmd_plugins(sample_jobs)
+LEASE_SECONDS = 30.0
+SQL = load_queries("crmd.store")
+
+
+async def claim_and_die(workbench: Workbench, job_id: UUID) -> Any:  # noqa: ANN401 - a row of claim_one.sql
+    """Claim a job for a daemon that is never heard of again, and let its lease run out."""
+    daemon_id = await register(workbench._pool, "test", ["fast"], LEASE_SECONDS)
+    [row] = await leases.claim_one(workbench._pool, daemon_id, job_id, leases.new_claim_id())
+    await workbench.clock.advance(LEASE_SECONDS + 1)
+    return row
+
+
+async def test_a_dead_daemons_job_runs_again(workbench: Workbench) -> None:
+    """A job whose daemon ran out of time waits again, its crash counted, its attempt not."""
+    enqueued = await workbench.enqueue("add-one", {"number": 1})
+    await claim_and_die(workbench, enqueued.id)
+    assert await reap_once(workbench._pool) == 1
+    [row] = await workbench._pool.fetch("SELECT attempt, crash_count, fence FROM crmd.job")
+    assert tuple(row) == (0, 1, 1)
+    [done] = await workbench.drain(is_time_moved=True)
+    assert (done.status, done.attempt, done.errors[0]["class"]) == ("completed", 1, "Crashed")
+    assert await workbench._pool.fetchval("SELECT crash_count FROM crmd.archive") == 1
+
+
+async def test_age_is_no_evidence(workbench: Workbench) -> None:
+    """A daemon that beats keeps its jobs however old they are."""
+    enqueued = await workbench.enqueue("add-one")
+    daemon_id = await register(workbench._pool, "test", ["fast"], LEASE_SECONDS)
+    await leases.claim_one(workbench._pool, daemon_id, enqueued.id, leases.new_claim_id())
+    for _ in range(5):
+        await workbench.clock.advance(LEASE_SECONDS - 1)
+        assert await workbench._pool.fetchrow(SQL.daemon_beat, daemon_id, LEASE_SECONDS) is not None
+        assert await reap_once(workbench._pool) == 0
+
+
+async def test_death_is_for_good(workbench: Workbench) -> None:
+    """A daemon that was buried can't renew, claim or settle any more."""
+    enqueued = await workbench.enqueue("add-one")
+    other = await workbench.enqueue("add-one", {"number": 2})
+    row = await claim_and_die(workbench, enqueued.id)
+    buried = await workbench._pool.fetchval("SELECT daemon_id FROM crmd.lease")
+    await reap_once(workbench._pool)
+    assert await workbench._pool.fetchrow(SQL.daemon_beat, buried, LEASE_SECONDS) is None
+    assert await leases.claim_one(workbench._pool, buried, other.id, leases.new_claim_id()) == []
+    async with workbench._pool.acquire() as connection:
+        token = Token(row["id"], row["fence"], row["claim_id"])
+        assert await leases.settle_ended(connection, [leases.EndedRow(token, "completed")]) == set()
+
+
+async def test_three_crashes_are_poison(workbench: Workbench) -> None:
+    """A job that took three daemons down is dead, its unique key free again."""
+    enqueued = await workbench.enqueue("only-once", {"number": 1})
+    for _ in range(3):
+        await workbench.clock.advance(600)
+        await claim_and_die(workbench, enqueued.id)
+        await reap_once(workbench._pool)
+    done = await workbench.finished(enqueued.id)
+    assert (done.status, done.errors[-1]["class"]) == ("dead", "Poison")
+    assert await workbench._pool.fetchval("SELECT crash_count FROM crmd.archive") == 3
+    assert (await workbench.enqueue("only-once", {"number": 1})).is_new
+
+
+async def test_a_cancelled_job_of_a_dead_daemon_is_cancelled(workbench: Workbench) -> None:
+    """A cancel request outlives the daemon that should have heard it."""
+    enqueued = await workbench.enqueue("only-once", {"number": 1})
+    await claim_and_die(workbench, enqueued.id)
+    assert await jobs.cancel(workbench._pool, enqueued.id, "not needed") == "requested"
+    await reap_once(workbench._pool)
+    assert (await workbench.finished(enqueued.id)).status == "cancelled"
+    assert (await workbench.enqueue("only-once", {"number": 1})).is_new
+
+
+async def test_a_claim_made_in_between_is_left_alone(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reaper names the claim that it read: a lease that was settled and claimed anew meanwhile stays."""
+    enqueued = await workbench.enqueue("add-one")
+    row = await claim_and_die(workbench, enqueued.id)
+    returned = leases.return_reaped
+
+    async def meanwhile(*args: Any) -> set[UUID]:  # noqa: ANN401 - whatever the reaper passes on
+        await leases.give_back(workbench._pool, [Token(row["id"], row["fence"], row["claim_id"])])
+        await leases.claim_one(workbench._pool, workbench._daemon_id, enqueued.id, leases.new_claim_id())
+        return await returned(*args)
+
+    monkeypatch.setattr(leases, "return_reaped", meanwhile)
+    assert await reap_once(workbench._pool) == 0
+    assert await workbench._pool.fetchval("SELECT daemon_id FROM crmd.lease") == workbench._daemon_id
+
+
+async def test_a_daemon_that_left_strands_nothing(workbench: Workbench) -> None:
+    """Leases of a daemon that has no row at all are recovered too, page after page."""
+    for number in range(30):
+        await workbench.enqueue("add-one", {"number": number})
+    daemon_id = await register(workbench._pool, "test", ["fast"], LEASE_SECONDS)
+    found = await leases.claim_ready(workbench._pool, daemon_id, "fast", 30, leases.BEGINNING, leases.new_claim_id())
+    assert len(found) == 30
+    await workbench._pool.execute("DELETE FROM crmd.daemon WHERE id = $1", daemon_id)
+    monkey = pytest.MonkeyPatch()
+    with monkey.context() as patched:
+        patched.setattr("crmd.engine.reaper.PAGE", 7)
+        assert await reap_once(workbench._pool) == 30
+
+
+async def test_nobody_is_buried_right_after_a_restart(workbench: Workbench) -> None:
+    """While the server was down nobody could renew: after its start every daemon has a lease's time to come back."""
+    enqueued = await workbench.enqueue("add-one")
+    daemon_id = await register(workbench._pool, "test", ["fast"], LEASE_SECONDS)
+    await leases.claim_one(workbench._pool, daemon_id, enqueued.id, leases.new_claim_id())
+    since_start = "clock_timestamp() - pg_postmaster_start_time()"
+    await workbench._pool.execute(f"UPDATE crmd.daemon SET beat_at = lease_until - ({since_start}) - interval '9 s'")
+    await workbench.clock.advance(LEASE_SECONDS + 1)
+    assert await reap_once(workbench._pool) == 0
+    await workbench._pool.execute("UPDATE crmd.daemon SET beat_at = lease_until - interval '0.001 s'")
+    assert await reap_once(workbench._pool) == 1
+
+
+async def test_an_ended_life_gives_back_in_order(workbench: Workbench) -> None:
+    """What a life of a daemon leaves behind is given back without an attempt or a crash counted, to its old place."""
+    enqueued = await workbench.enqueue("add-one")
+    [before] = await workbench._pool.fetch("SELECT run_at, rank_at FROM crmd.job")
+    daemon_id = await register(workbench._pool, "test", ["fast"], LEASE_SECONDS)
+    await leases.claim_one(workbench._pool, daemon_id, enqueued.id, leases.new_claim_id())
+    assert await release_all(workbench._pool, daemon_id) == 1
+    [after] = await workbench._pool.fetch("SELECT attempt, crash_count, errors, run_at, rank_at FROM crmd.job")
+    assert tuple(after) == (0, 0, None, *before)
+    assert await release_all(workbench._pool, daemon_id) == 0
