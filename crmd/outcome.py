@@ -88,6 +88,9 @@ class Fault:
 
 Outcome: TypeAlias = Ended | Requeued | Forgotten
 
+DONE = Ended("completed")
+"""The handler returned nothing, as most do: one value for all of them, since this stands on the hot path."""
+
 
 @dataclass(frozen=True, slots=True)
 class Try:

@@ -130,19 +130,27 @@ class Executor:
 
     async def _drain(self, queue: Queue) -> None:
         queue.has_standby = False
-        slice_end = time.monotonic() + SLICE_SECONDS
         try:
             while queue.buffer:
-                run = queue.buffer.popleft()
-                self._stand_by(queue)
-                outcome = await handle(run, self._services)
-                self._settler.add(run, outcome)
-                self._finished(queue, run)
-                if time.monotonic() > slice_end:
-                    await anyio.lowlevel.checkpoint()
-                    slice_end = time.monotonic() + SLICE_SECONDS
+                with anyio.CancelScope() as scope:
+                    await self._drain_within(queue, scope)
         finally:
             queue.drainers -= 1
+
+    async def _drain_within(self, queue: Queue, scope: anyio.CancelScope) -> None:
+        """One scope for job after job, since most are never cancelled; it ends with the first that was."""
+        slice_end = time.monotonic() + SLICE_SECONDS
+        while queue.buffer and not scope.cancel_called:
+            run = queue.buffer.popleft()
+            self._stand_by(queue)
+            run.scope = scope
+            outcome = await handle(run, self._services)
+            run.scope = None
+            self._settler.add(run, outcome)
+            self._finished(queue, run)
+            if time.monotonic() > slice_end and not scope.cancel_called:
+                await anyio.lowlevel.checkpoint()
+                slice_end = time.monotonic() + SLICE_SECONDS
 
     def _finished(self, queue: Queue, run: Run) -> None:
         queue.taken -= 1

@@ -16,7 +16,7 @@ from crmd.clock import boot_seconds
 from crmd.engine.job_context import JobContext
 from crmd.errors import FailJob, UsageError
 from crmd.model import NoPayload
-from crmd.outcome import Ended, Fault, Happened, Raised, Requeued, Returned, Stop, Stopped, Try, decide
+from crmd.outcome import DONE, Ended, Fault, Happened, Raised, Requeued, Returned, Stop, Stopped, Try, decide
 from crmd.stored_text import encode_bounded
 
 if TYPE_CHECKING:
@@ -29,19 +29,23 @@ _LOG = logging.getLogger("crmd.jobs")
 current_run: ContextVar[Run | None] = ContextVar("crmd_run", default=None)
 """The job that the running task works for; log lines read it."""
 
+NOTHING = Returned(None)
+
 
 async def handle(run: Run, services: Services) -> Outcome:
-    """Run the handler of `run`, unless it was stopped before it began. Raises only when cancelled from outside."""
-    before = current_run.set(run)
+    """Run the handler of `run`, unless it was stopped before it began. Raises only when cancelled from outside.
+
+    The scope in which `run` can be cancelled is the caller's; it may serve many jobs, one after the other.
+    """
+    current_run.set(run)
+    happened = Stopped(run.stop, run.reason) if run.stop is not None else await _happened(run, services)
+    if happened is NOTHING and run.stop is not Stop.LEASE_LOST:
+        return DONE
     try:
-        happened = Stopped(run.stop, run.reason) if run.stop is not None else await _happened(run, services)
-        try:
-            outcome = _decided(run, happened)
-        except Exception as error:  # noqa: BLE001 - an order without sense, as Snooze("soon"), must not end the daemon
-            outcome = Ended("failed", error=Fault("OutcomeNotUsable", f"what it answered is of no use: {error!r}"))
-        _report(outcome, happened)
-    finally:
-        current_run.reset(before)
+        outcome = _decided(run, happened)
+    except Exception as error:  # noqa: BLE001 - an order without sense, as Snooze("soon"), must not end the daemon
+        outcome = Ended("failed", error=Fault("OutcomeNotUsable", f"what it answered is of no use: {error!r}"))
+    _report(outcome, happened)
     return outcome
 
 
@@ -51,24 +55,21 @@ async def _happened(run: Run, services: Services) -> Happened:
     run.deadline = run.started + job_type.timeout_seconds
     context = JobContext(run, services)
     try:
-        with anyio.CancelScope() as scope:
-            run.scope = scope
-            if job_type.payload_type is NoPayload:
-                return Returned(await job_type.handler(context))
-            return Returned(await job_type.handler(context, job_type.decode(run.row["payload"])))
+        if job_type.payload_type is NoPayload:
+            value = await job_type.handler(context)
+        else:
+            value = await job_type.handler(context, job_type.decode(run.row["payload"]))
     except UsageError as error:  # a payload that does not fit never will
         return Raised(FailJob(str(error)))
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        if _is_cancelled_from_outside(error):
+        if run.stop is None and _is_cancelled_from_outside(error):
             raise
         # Whatever a plugin raises is the job's outcome, sys.exit() and a cancellation of its own making too; unless it
         # was told to stop: then the error is but the noise of its stopping.
         return Raised(error) if run.stop is None else Stopped(run.stop, run.reason)
-    finally:
-        run.scope = None
-    return Stopped(run.stop or Stop.DRAIN, run.reason)
+    return NOTHING if value is None else Returned(value)
 
 
 def _is_cancelled_from_outside(error: BaseException) -> bool:

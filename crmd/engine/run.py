@@ -86,6 +86,18 @@ class Run:
         self.started = 0.0
         self.deadline = 0.0
 
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether its end concerns nobody but itself: no progress, key, parent or children to be booked."""
+        row = self.row
+        return (
+            self.progress is None
+            and not self.has_children
+            and self.token.fence == 1  # an earlier claim may have started children
+            and row["parent_id"] is None
+            and row["unique_key"] is None
+        )
+
     def halt(self, why: Stop, reason: str = "") -> None:
         """Cancel the handler. The first reason stands, but a lost lease outdoes every other: nothing may be written."""
         if self.stop is None or why is Stop.LEASE_LOST:

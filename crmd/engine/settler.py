@@ -13,9 +13,9 @@ import anyio
 import asyncpg
 
 from crmd.engine.fault_record import record
-from crmd.outcome import Ended, Fault, Forgotten, Outcome, Requeued
+from crmd.outcome import DONE, Ended, Fault, Forgotten, Outcome, Requeued
 from crmd.store import leases
-from crmd.store.leases import EndedRow, RequeuedRow
+from crmd.store.leases import EndedRow, RequeuedRow, Token
 from crmd.store.pools import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -81,26 +81,17 @@ class Settler:
         return 0.0
 
     async def _write(self, connection: Connection, batch: list[Settled]) -> None:
+        done = [run.token for run, outcome in batch if outcome is DONE and run.leaves_nothing]
         try:
-            async with connection.transaction():
-                ended, requeued, parents = _rows(batch, await _with_children(connection, batch))
-                await _write_items(connection, batch)
-                moved: set[UUID] = set()
-                # Leases before families, as everybody takes them: see crmd.cancel.
-                if requeued:
-                    moved |= await leases.settle_requeued(connection, requeued)
-                for parent in parents:
-                    await leases.is_held(connection, parent.token)
-                if ended:
-                    moved |= await leases.settle_ended(connection, ended)
-                for parent in parents:
-                    moved |= {parent.token.id} if await leases.settle_parent(connection, parent) else set()
+            if len(done) == len(batch):
+                lost = len(done) - len(await leases.settle_done(connection, done))
+            else:
+                lost = await _write_together(connection, batch, done)
         except UNREACHABLE:
             raise
         except asyncpg.PostgresError as error:
             await self._halve(connection, batch, error)
             return
-        lost = len(ended) + len(requeued) + len(parents) - len(moved)
         if lost:
             _LOG.warning("%d jobs had lost their lease when they ended; their outcome was not written", lost)
 
@@ -120,6 +111,27 @@ class Settler:
         fault = Fault("Unstorable", f"the outcome could not be stored (SQLSTATE {error.sqlstate})")
         run.progress = None  # it may be what cannot be stored
         await self._write(connection, [(run, Ended("failed", error=fault))])
+
+
+async def _write_together(connection: Connection, batch: list[Settled], done: list[Token]) -> int:
+    """Write outcomes of all kinds in one transaction; answers how many had lost their lease."""
+    others = [one for one in batch if not (one[1] is DONE and one[0].leaves_nothing)]
+    async with connection.transaction():
+        ended, requeued, parents = _rows(others, await _with_children(connection, others))
+        await _write_items(connection, others)
+        moved: set[UUID] = set()
+        # Leases before families, as everybody takes them: see crmd.cancel.
+        if done:
+            moved |= await leases.settle_done(connection, done)
+        if requeued:
+            moved |= await leases.settle_requeued(connection, requeued)
+        for parent in parents:
+            await leases.is_held(connection, parent.token)
+        if ended:
+            moved |= await leases.settle_ended(connection, ended)
+        for parent in parents:
+            moved |= {parent.token.id} if await leases.settle_parent(connection, parent) else set()
+    return len(done) + len(ended) + len(requeued) + len(parents) - len(moved)
 
 
 async def _write_items(connection: Connection, batch: list[Settled]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
 from crmd.lanes import plan_turns
@@ -22,9 +22,8 @@ LANES_VISITED_MAX = 256
 BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """What proves that a job is held: both parts must match its row."""
+class Token(NamedTuple):
+    """What proves that a job is held: both fence and claim id must match its row."""
 
     id: UUID
     fence: int
@@ -125,6 +124,11 @@ async def free_started(pool: Pool, ids: Sequence[UUID], keys: Sequence[str]) -> 
     await pool.execute(_SQL.unique_started, ids, keys)
 
 
+async def settle_done(connection: Connection, tokens: Sequence[Token]) -> set[UUID]:
+    """Move jobs that went well and left nothing to say to the archive; answers those that were still ours."""
+    return {row["id"] for row in await connection.fetch(_SQL.settle_done, *_tokens(tokens))}
+
+
 async def settle_ended(connection: Connection, rows: Sequence[EndedRow]) -> set[UUID]:
     """Move jobs to the archive; answers those that were still ours."""
     moved = await connection.fetch(
@@ -219,8 +223,4 @@ def new_claim_id() -> UUID:
 
 
 def _tokens(tokens: Sequence[Token]) -> tuple[list[UUID], list[int], list[UUID]]:
-    return (
-        [token.id for token in tokens],
-        [token.fence for token in tokens],
-        [token.claim_id for token in tokens],
-    )
+    return [token[0] for token in tokens], [token[1] for token in tokens], [token[2] for token in tokens]
