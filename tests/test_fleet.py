@@ -48,7 +48,7 @@ async def test_stop_hands_over(crmd_dsn: str, tmp_path: Path) -> None:
     """SIGTERM gives back what is claimed, in order: no attempt and no crash is counted, and the other goes on."""
     async with running_fleet(crmd_dsn, tmp_path, daemon__drain_seconds="0.2") as fleet:
         await fleet.enqueue("mark", 300, '{"milliseconds": 3000}')
-        await fleet.until("SELECT count(*) FROM crmd.lease", 257)
+        await fleet.until("SELECT count(*) FROM crmd.lease", 300)
         fleet.daemons[0].send(signal.SIGTERM)
         assert await fleet.daemons[0].ended() == 0
         left = await fleet.connection.fetchval(

@@ -75,6 +75,7 @@ class Fleet:
             "CRMD__DAEMON__STATE_DIR": str(self.folder / "state"),
             "CRMD__DAEMON__LEASE_SECONDS": "3",
             "CRMD__DAEMON__DRAIN_SECONDS": "5",
+            "CRMD__QUEUES__FAST__SLOTS": "200",  # so that a few hundred jobs need both daemons
             **{f"CRMD__{key.upper()}": value for key, value in settings.items()},
         }
         log = self.folder / f"daemon-{len(self.daemons)}.log"
