@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 CURSOR = "history"
 """Name of the cursor; it holds Gmail's history id as text."""
+START_CURSOR = "start"
+"""Name of the cursor that holds, in epoch seconds, how far back the mailbox was ever synced."""
 RESTARTS_MAX = 3
 SECONDS_MIN = 1_000_000_000
 """September 2001: Gmail reads smaller numbers in a search as something else than epoch seconds."""
@@ -139,13 +141,16 @@ async def _take_page(
         batches=place.batches + len(batches),
         is_done=page.next_page_token is None,
     )
+    start = await mailbox.client.cursor(START_CURSOR)
     async with ctx.transaction() as tx:
-        await _commit(tx, mailbox, place, batches)
+        await _commit(tx, mailbox, place, batches, start)
     ctx.progress(place.listed, place.listed if place.is_done else max(page.result_size_estimate, place.listed))
     return place
 
 
-async def _commit(tx: crmd.Transaction, mailbox: Mailbox, place: Place, batches: list[list[str]]) -> None:
+async def _commit(
+    tx: crmd.Transaction, mailbox: Mailbox, place: Place, batches: list[list[str]], start: int | None
+) -> None:
     connection_id = mailbox.connection_id
     payloads = [{"connectionId": str(connection_id), "messageIds": batch} for batch in batches]
     if payloads:
@@ -153,6 +158,8 @@ async def _commit(tx: crmd.Transaction, mailbox: Mailbox, place: Place, batches:
     if place.is_done:
         # A cursor that is there already stays: between it and this listing lie deletions that only history tells.
         await tx.set_cursor(connection_id, CURSOR, str(place.history_id), expected=None)
+        if start is None or place.after < start:
+            await tx.set_cursor(connection_id, START_CURSOR, place.after, expected=start)
         await tx.mark_synced(connection_id)
     await tx.checkpoint(place)
 

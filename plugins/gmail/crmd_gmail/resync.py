@@ -16,7 +16,7 @@ from crmd_crm.store import LabelChange, change_labels
 
 import crmd
 from crmd_gmail.changes import Move, move_cursor
-from crmd_gmail.initial import SECONDS_MIN, list_page, read_profile, window
+from crmd_gmail.initial import SECONDS_MIN, START_CURSOR, list_page, read_profile, window
 from crmd_gmail.storing import SQL, bring_in, remove
 from crmd_gmail.synced import Kept, Span, Synced
 from crmd_gmail.wire import UnusableError
@@ -46,7 +46,7 @@ async def resync(
     done = msgspec.structs.replace(kept.done, by="resync")
     while True:
         for chunk in await _work(ctx, mailbox, span):
-            done = await _compare(ctx, mailbox, chunk, done)
+            done = await _compare(ctx, mailbox, chunk, done, is_live=span.until is None)
             span = msgspec.structs.replace(span, last_id=max(chunk))
             await ctx.checkpoint(Kept(done, span))
             if anyio.current_time() > breath_at:
@@ -67,10 +67,14 @@ def earlier(span: Span) -> Span:
 
 
 async def _begin(ctx: crmd.Context, mailbox: Mailbox, cursor: str) -> Span:
-    """The history id is read before anything is listed: what changes from now on, the next sync finds."""
+    """The history id is read before anything is listed: what changes from now on, the next sync finds.
+
+    It never reaches further back than the mailbox was synced before: what its owner left out stays out.
+    """
     profile = await read_profile(mailbox)
     now = ctx.job.created_at
-    since = max(int((now - timedelta(days=mailbox.settings.resync_days)).timestamp()), SECONDS_MIN)
+    start = await mailbox.client.cursor(START_CURSOR) or 0
+    since = max(int((now - timedelta(days=mailbox.settings.resync_days)).timestamp()), start, SECONDS_MIN)
     return Span(cursor, profile.history_id, since, max(int(now.timestamp()) - SPAN_DAYS * 86_400, since))
 
 
@@ -101,13 +105,16 @@ async def _listed(mailbox: Mailbox, span: Span) -> set[str]:
             return found
 
 
-async def _compare(ctx: crmd.Context, mailbox: Mailbox, ids: Sequence[str], done: Synced) -> Synced:
-    """Fetch those of a lot that are not stored; ask for the labels of the others."""
+async def _compare(ctx: crmd.Context, mailbox: Mailbox, ids: Sequence[str], done: Synced, *, is_live: bool) -> Synced:
+    """Fetch those of a lot that are not stored; ask for the labels of the others.
+
+    Only of the newest span is anybody told that mail was just received or sent.
+    """
     async with ctx.transaction() as tx:
         rows = await tx.fetch(SQL.stored, mailbox.connection_id, ids)
     labels = {row["provider_id"]: frozenset(row["labels"] or ()) for row in rows}
     missing = [each for each in ids if each not in labels]
-    done = done.having(await bring_in(ctx, mailbox, missing, is_live=True, tally=done.tally))
+    done = done.having(await bring_in(ctx, mailbox, missing, is_live=is_live, tally=done.tally))
     fetched = await mailbox.minimal.fetch(list(labels))
     async with ctx.transaction() as tx:
         await tx.execute(SQL.lock_mailbox, mailbox.connection_id)

@@ -42,7 +42,7 @@ class Office:
         """A plain message; each number is a conversation of its own."""
         return (
             f"Message-ID: <{number}@engine.example>\r\n"
-            f"Date: Mon, {number % 28 + 1:02} Jun 2026 10:00:00 +0000\r\n"
+            f"Date: {number % 28 + 1:02} Jun 2026 10:00:00 +0000\r\n"
             "From: Ada Lovelace <ada@engine.example>\r\n"
             "To: jana@nordwerk.example\r\n"
             f"Subject: Note {number}\r\n\r\n"
@@ -106,7 +106,8 @@ class Office:
 
     async def cursor(self) -> str | None:
         """The connection's cursor as JSON."""
-        rows = await self.fetch("SELECT value::text FROM crmd.cursor WHERE connection_id = $1", self.connection_id)
+        query = "SELECT value::text FROM crmd.cursor WHERE connection_id = $1 AND name = 'history'"
+        rows = await self.fetch(query, self.connection_id)
         return rows[0]["value"] if rows else None
 
     async def state(self) -> str:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -173,9 +174,8 @@ async def test_expired_history(office: Office) -> None:
 
 async def test_expired_history_of_old_mail(office: Office) -> None:
     """With a window that begins before Gmail could count, the oldest mail is compared as well."""
-    raw = b"Date: Mon, 04 Jan 1999 10:00:00 +0000\r\nFrom: a@b.example\r\nSubject: old\r\n\r\nhi\r\n"
-    mailbox = office.account.mailbox
-    lost, kept = mailbox.add(raw), mailbox.add(raw)
+    mailbox, day = office.account.mailbox, datetime(1999, 1, 4, tzinfo=UTC)
+    lost, kept = (mailbox.add(office.mail(number), internal_date=day) for number in range(2))
     await office.run("sync-emails-initial", startDate="1970-01-01")
     mailbox.delete(lost.id)
     mailbox.mark_read(kept.id)
@@ -185,11 +185,29 @@ async def test_expired_history_of_old_mail(office: Office) -> None:
     assert await office.messages() == {kept.id: {"INBOX"}}
 
 
+async def test_a_comparison_keeps_to_the_start(office: Office) -> None:
+    """Mail that the owner left out of the first sync stays out when a mailbox is compared."""
+    mailbox = office.account.mailbox
+    for day in range(4, 9):
+        mailbox.add(office.mail(day), internal_date=datetime(2026, 6, day, 12, tzinfo=UTC))
+    enqueued = await office.workbench.enqueue("sync-emails-initial", {**office.payload, "startDate": "2026-06-07"})
+    await office.workbench.attempt(enqueued.id)
+    await office.workbench.drain()
+    before = await office.messages()
+    assert len(before) == 2
+    mailbox.expire_history()
+    late = mailbox.add(office.mail(20), internal_date=datetime.now(UTC)).id
+    mailbox.expire_history()
+    assert (await office.sync()).result["by"] == "resync"
+    assert set(await office.messages()) == {*before, late}
+    assert [told["providerId"] for told in await office.workbench.events("email.received")] == [late]
+
+
 async def test_cursor_of_no_use(office: Office) -> None:
     """A cursor that is no number at all is made good in the same way."""
     wanted = office.account.mailbox.add(office.mail(1)).id
     await office.run("sync-emails-initial")
-    await office.fetch("UPDATE crmd.cursor SET value = '\"7x\"'")
+    await office.fetch("UPDATE crmd.cursor SET value = '\"7x\"' WHERE name = 'history'")
     done = await office.sync()
     assert (done.status, done.result["by"]) == ("completed", "resync")
     assert set(await office.messages()) == {wanted}

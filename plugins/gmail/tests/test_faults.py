@@ -192,8 +192,10 @@ async def test_token_dies_between_two_calls(office: Office) -> None:
     await office.run("sync-emails-initial")
     office.sandbox.grants.expire_access()
     wanted = [office.account.mailbox.add(office.mail(number)).id for number in range(1, 5)]
+    asked = len(office.sandbox.log.paths())
     done = await office.run("process-email-batch", messageIds=wanted)
     assert (done.status, done.attempt, done.result["stored"]) == ("completed", 1, 4)
+    assert office.sandbox.log.paths()[asked:].count("POST /batch/gmail/v1") == 2
 
 
 async def test_revoked_grant(office: Office) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,8 +73,7 @@ async def test_empty_mailbox(office: Office) -> None:
 
 async def test_start_date(office: Office) -> None:
     """Mail before the start date is left out; the default start is two years back."""
-    raw = b"Date: Mon, 04 Jan 2016 10:00:00 +0000\r\nFrom: a@b.example\r\nSubject: old\r\n\r\nhi\r\n"
-    old = office.account.mailbox.add(raw)
+    old = office.account.mailbox.add(office.mail(1), internal_date=datetime(2016, 1, 4, tzinfo=UTC))
     await office.run("sync-emails-initial")
     assert await office.messages() == {}
     await office.run("sync-emails-initial", startDate="2016-01-01")
