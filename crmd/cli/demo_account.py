@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from crmd.testing.sandbox.account import Account
 
 WORKSPACE = "demo"
-MESSAGES = r"/messages"
 _TOO_MANY, _SERVER_FAULT = 429, 500
 
 
@@ -54,7 +53,6 @@ async def demo_provider() -> AsyncIterator[DemoProvider]:
         owner = answer_key().owner
         account = sandbox.add_account(owner.address, name=owner.name, aliases=owner.aliases)
         count = deliver(account.mailbox)
-        sandbox.faults.next(rate_limited("1"), path=MESSAGES, where="request", skip=1)
         sandbox.faults.next(rate_limited("1"), server_error(503), path="/batch", where="request", skip=1)
         sandbox.faults.next(cut(), path="/batch", where="request", skip=3)
         yield DemoProvider(sandbox, account, count)

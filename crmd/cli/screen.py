@@ -102,8 +102,13 @@ def _table(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Tab
     for name, heading in columns.items():
         table.add_column(heading, overflow="fold", no_wrap=name in {"id", "status"})
     for row in rows:
-        table.add_row(*(_styled(cell(row.get(name), "-")) for name in columns))
+        table.add_row(*(_styled(_brief(row.get(name))) for name in columns))
     return table
+
+
+def _brief(value: object) -> str:
+    """For people: an instant is shown in their own zone, to the second."""
+    return value.astimezone().strftime("%m-%d %H:%M:%S") if isinstance(value, datetime) else cell(value, "-")
 
 
 def _styled(text: str) -> Text:
