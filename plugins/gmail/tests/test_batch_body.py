@@ -64,7 +64,14 @@ def test_cut_off() -> None:
 
 @pytest.mark.parametrize(
     ("content_type", "text"),
-    [("text/html", "<html>"), ("multipart/mixed", part("0")), (MIXED, ""), (MIXED, '{"error": {}}'), ("", "")],
+    [
+        ("text/html", "<html>"),
+        ("text/html; boundary=b", part("0")),
+        ("multipart/mixed", part("0")),
+        (MIXED, ""),
+        (MIXED, '{"error": {}}'),
+        ("", ""),
+    ],
 )
 def test_no_batch_answer(content_type: str, text: str) -> None:
     """What is no batch answer at all is told apart, so that single calls take over."""
