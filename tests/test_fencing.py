@@ -85,8 +85,9 @@ async def test_a_lost_claim_settles_nothing(
     """The engine's own writes for a claim that is another's by now move no row and keep no progress."""
     run = await _claimed(workbench)
     await takeover(workbench, run.token)
-    before = await _state(workbench)
     pool = workbench.everything.pools.control
+    await pool.execute("INSERT INTO crmd.family (parent_id, total, pending) VALUES ($1, 1, 1)", run.token.id)
+    before = await _state(workbench)
     async with pool.acquire() as connection:
         assert await leases.settle_ended(connection, [EndedRow(run.token, "completed")]) == set()
         assert (
