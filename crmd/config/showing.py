@@ -53,6 +53,11 @@ def documented() -> list[SettingDoc]:
     ]
 
 
+def sounds_secret(key: str) -> bool:
+    """Whether a plugin's setting of that name had better not be shown; only the plugin knows its type."""
+    return any(word in key.lower() for word in _SECRET_WORDS)
+
+
 def _shown_sections(config: Config) -> Iterator[Shown]:
     for section in SECTIONS:
         yield from _shown_struct(config, (section,), getattr(config, section))
@@ -68,8 +73,7 @@ def _shown_free(config: Config) -> Iterator[Shown]:
     """`[embedded]` and the plugins' tables, which only their plugins can read; what sounds secret is masked."""
     for path, entry in config.entries.items():
         if path[0] == "embedded" or (path[0] == "plugins" and len(path) > 2):  # noqa: PLR2004 - plugins.<name>.<key>
-            hidden = any(word in path[-1].lower() for word in _SECRET_WORDS)
-            yield Shown(".".join(path), MASK if hidden else _text(entry.value), entry.origin)
+            yield Shown(".".join(path), MASK if sounds_secret(path[-1]) else _text(entry.value), entry.origin)
 
 
 def _shown_struct(config: Config, path: tuple[str, ...], struct: msgspec.Struct) -> Iterator[Shown]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tests.cli.conftest import Run
 
-HEAVY = {"asyncpg", "aiohttp", "rich", "cryptography", "anyio", "croniter", "prometheus_client"}
+HEAVY = {"asyncpg", "aiohttp", "rich", "cryptography", "anyio", "croniter"}
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["run-once"], ["jobs", "--help"]])
