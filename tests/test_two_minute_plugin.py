@@ -22,7 +22,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from crmd.testing import TestServer
+    from crmd.testing.databases import TestServer
 
 pytestmark = pytest.mark.slow
 
