@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import sample_jobs
+
+from crmd.engine.upkeep import INTERVAL_SECONDS, Keep, upkeep_once
+
+if TYPE_CHECKING:
+    from crmd.testing import Workbench
+
+pytestmark = pytest.mark.crmd_plugins(sample_jobs)
+DAY = 86_400.0
+PARTITIONS = """
+SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = $1::text::regclass AND c.relname NOT LIKE '%_default' ORDER BY 1
+"""
+
+
+async def partitions(workbench: Workbench, table: str) -> list[str]:
+    """The days of a table, by name."""
+    return [row["relname"] for row in await workbench._pool.fetch(PARTITIONS, table)]
+
+
+async def test_the_coming_days_have_their_partitions(workbench: Workbench) -> None:
+    """Each round makes today's and the next three days' partitions, and a second round makes none again."""
+    await workbench.clock.advance(10 * DAY)
+    assert await upkeep_once(workbench._pool, Keep()) == INTERVAL_SECONDS
+    wanted = await workbench._pool.fetch(
+        "SELECT 'archive_' || to_char(crmd.clock() AT TIME ZONE 'UTC' + n * interval '1 day', 'YYYYMMDD') AS name"
+        " FROM generate_series(0, 3) n"
+    )
+    made = await partitions(workbench, "crmd.archive")
+    assert {row["name"] for row in wanted} <= set(made)
+    await upkeep_once(workbench._pool, Keep())
+    assert await partitions(workbench, "crmd.archive") == made
+
+
+async def test_retention_drops_whole_days(workbench: Workbench) -> None:
+    """What is older than retention goes with everything that belonged to it; what is younger stays."""
+    old = await workbench.run_job("fans-out", {"number": 1})
+    await workbench.drain()
+    await workbench.run_job("walks-pages", {"number": 1})
+    await workbench.clock.advance(3 * DAY)
+    await upkeep_once(workbench._pool, Keep(archive_days=30))
+    young = await workbench.run_job("walks-pages", {"number": 1})
+    assert (await workbench.finished(old.id)).status == "completed"
+    await workbench.clock.advance(28 * DAY)
+    await upkeep_once(workbench._pool, Keep(archive_days=30))
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.archive") == 1
+    assert (await workbench.finished(young.id)).status == "completed"
+
+
+async def test_a_sweep_spares_what_is_unfinished(workbench: Workbench) -> None:
+    """Items and families of old jobs go once those are over, never while one still waits."""
+    parent = await workbench.run_job("fans-out", {"number": 1})
+    await workbench.run_job("walks-pages", {"number": 1})
+    # Ids tell the time of the machine, not of the injected clock, so the bound is moved past them.
+    await workbench.clock.advance(40 * DAY)
+    await upkeep_once(workbench._pool, Keep(archive_days=30))
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.item") == 0
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.family") == 1
+    await workbench.drain()
+    assert (await workbench.finished(parent.id)).status == "completed"
+    await upkeep_once(workbench._pool, Keep(archive_days=30))
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.family") == 0
+
+
+async def test_expired_keys_and_full_buckets_are_forgotten(workbench: Workbench) -> None:
+    """A key of scope `for` that ran out goes, one that is held stays; so do buckets."""
+    await workbench.run_job("once-an-hour")
+    held = await workbench.enqueue("only-once", {"number": 1})
+    await workbench._pool.execute(
+        "INSERT INTO crmd.bucket VALUES ('old', crmd.clock()), ('new', crmd.clock() + interval '2 days')"
+    )
+    await workbench.clock.advance(1.5 * DAY)
+    await upkeep_once(workbench._pool, Keep())
+    assert [row["job_id"] for row in await workbench._pool.fetch("SELECT job_id FROM crmd.unique_key")] == [held.id]
+    assert [row["name"] for row in await workbench._pool.fetch("SELECT name FROM crmd.bucket")] == ["new"]
+
+
+async def test_much_to_sweep_comes_in_small_rounds(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A round that leaves something over asks to come again soon."""
+    monkeypatch.setattr("crmd.engine.upkeep.SWEEP_MAX", 10)
+    await workbench._pool.execute(
+        "INSERT INTO crmd.bucket SELECT 'b' || n, crmd.clock() - interval '9 days' FROM generate_series(1, 15) n"
+    )
+    assert await upkeep_once(workbench._pool, Keep()) == 1.0
+    assert await upkeep_once(workbench._pool, Keep()) == INTERVAL_SECONDS
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.bucket") == 0
+
+
+async def test_settling_never_lacks_a_partition(workbench: Workbench) -> None:
+    """A day without its partition goes to the default one, and later rounds leave it there."""
+    await workbench.clock.advance(20 * DAY)
+    done = await workbench.run_job("add-one")
+    assert done.status == "completed"
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.archive_default") == 1
+    await upkeep_once(workbench._pool, Keep())
+    assert (await workbench.finished(done.id)).status == "completed"
+    await workbench.clock.advance(40 * DAY)
+    await upkeep_once(workbench._pool, Keep())
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.archive_default") == 0
