@@ -118,11 +118,14 @@ async def test_poison_is_dead_after_three_crashes(crmd_dsn: str, tmp_path: Path)
 
 
 async def test_blocked_loop_keeps_its_leases(crmd_dsn: str, tmp_path: Path) -> None:
-    """A handler that blocks the event loop for longer than a lease costs no job its lease."""
+    """A handler that blocks the loop for longer than a lease costs no job its lease, and is named with its stack."""
     async with running_fleet(crmd_dsn, tmp_path) as fleet:
         await fleet.enqueue("block-loop", 2, '{"milliseconds": 4500}')
         await fleet.until(COMPLETED, 2)
         assert await fleet.connection.fetchval("SELECT max(fence) FROM crmd.archive") == 1
+        log = "".join(daemon.text() for daemon in fleet.daemons)
+        assert "stands still in block-loop of plugin fleet" in log
+        assert "fleet_jobs.py" in log
 
 
 async def test_cancel_reaches_a_running_job(crmd_dsn: str, tmp_path: Path) -> None:

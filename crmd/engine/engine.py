@@ -18,6 +18,7 @@ from crmd.engine.progress_writer import write_progress_once
 from crmd.engine.reaper import reap_once
 from crmd.engine.scheduler import schedule_once
 from crmd.engine.settler import Settler
+from crmd.engine.stall import StallWatch
 from crmd.engine.upkeep import upkeep_once
 from crmd.outcome import Stop
 
@@ -61,6 +62,7 @@ class Engine:
         self.options = options
         self.settled_count = 0
         self.turned_at = boot_seconds()
+        self._stall_watch = StallWatch()
         self._on_outage = on_outage
         self._on_settled = on_settled
         self._pool = services.pools.control
@@ -78,6 +80,7 @@ class Engine:
             stop: Set by a signal, or by a test.
             on_ready: Called once the first incarnation is registered and claims.
         """
+        self._stall_watch.start()
         async with anyio.create_task_group() as jobs:
             self.executor = Executor(self.services, self.settler, jobs, self.options.slots)
             self._incarnation = self._make_incarnation()
@@ -91,6 +94,7 @@ class Engine:
                 await self._drain()
                 loops.cancel_scope.cancel()
             jobs.cancel_scope.cancel()
+        self._stall_watch.stop()
         with anyio.move_on_after(CLEAN_UP_SECONDS):
             await self._incarnation.end()
 
@@ -100,7 +104,7 @@ class Engine:
         return self._incarnation.daemon_id
 
     async def _until_begun(self, stop: anyio.Event) -> None:
-        while not (self._incarnation.is_alive or stop.is_set()):  # noqa: ASYNC110 - begun by the incarnation's loop, which outlives outages
+        while not (self._incarnation.is_alive or stop.is_set()):  # noqa: ASYNC110 - begun by a loop that outlives outages
             await anyio.sleep(0.005)
 
     def wake(self, word: str = "*") -> None:
@@ -189,6 +193,7 @@ class Engine:
 
     async def _watch_once(self) -> float:
         self.turned_at = boot_seconds()
+        self._stall_watch.turned()
         self.executor.stop_overdue()
         return WATCH_SECONDS
 
