@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import urllib.request
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -178,3 +180,28 @@ def test_a_url_must_be_one(desk: Desk) -> None:
     answer = desk.add("--api-url", "localhost")
     assert answer.code == 2
     assert "--api-url is no URL" in answer.err
+
+
+def test_a_consent_in_a_browser_makes_a_connection(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a refresh token a page is opened, and what comes back to the loopback port is exchanged and kept."""
+
+    def visit(address: str) -> None:
+        threading.Thread(target=urllib.request.urlopen, args=[address], daemon=True).start()
+
+    monkeypatch.setattr("crmd.cli.connecting.webbrowser.open", visit)
+    answer = desk.crmd(
+        *("connections", "add", "trial", "--workspace", "acme", "--browser", "--client-id", "sandbox-client"),
+        *("--client-secret-file", str(desk.secret), "--authorize-url", desk.sandbox.authorize_url, "--json"),
+        *("--token-url", desk.sandbox.token_url, "--api-url", desk.sandbox.api_url),
+    )
+    assert answer.code == 0, answer.err
+    assert answer.json["account"] == EMAIL
+    assert "Consent on this page: http" in answer.err
+    assert desk.run_job(answer.json["id"]).code == 0
+
+
+def test_a_provider_without_a_page_names_the_other_way(desk: Desk) -> None:
+    """Where no consent page is known, the device code is named instead."""
+    answer = desk.crmd("connections", "add", "trial", "--workspace", "acme", "--client-id", "sandbox-client")
+    assert answer.code == 2
+    assert "Use its device code" in answer.err

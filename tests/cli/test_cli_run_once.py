@@ -11,6 +11,7 @@ import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from types import TracebackType
 
     from tests.cli.conftest import Run
 
@@ -115,3 +116,32 @@ async def test_ctrl_c_gives_the_job_back(environment: dict[str, str], tmp_path: 
     [row] = await rows(environment, "SELECT status, attempt, crash_count FROM crmd.jobs")
     assert tuple(row) == ("pending", 0, 0)
     assert await rows(environment, "SELECT id FROM crmd.daemon WHERE lease_until > crmd.clock()") == []
+
+
+async def test_wait_lets_a_gate_open(crmd_process: Run, environment: dict[str, str]) -> None:
+    """A closed gate is named with 75; with --wait the job runs once it has opened by itself."""
+    await rows(
+        environment,
+        "INSERT INTO crmd.gate VALUES ('type:trial-single', crmd.clock() + interval '1 hour', 'maintenance', now())",
+    )
+    answer = crmd_process("run-once", "trial-single")
+    assert answer.code == TRY_AGAIN
+    assert "maintenance" in answer.err
+    await rows(environment, "UPDATE crmd.gate SET closed_until = crmd.clock() + interval '2 seconds'")
+    waited = crmd_process("run-once", "trial-single", "--wait", "--json")
+    assert waited.code == 0, waited.err
+    assert waited.json["result"] == "done"
+
+
+def test_the_debugger_stops_where_the_handler_raised(crmd: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--pdb` opens the debugger on the handler's own frame; the job fails as it would have."""
+    seen: list[str] = []
+
+    def look(traceback: TracebackType) -> None:
+        while traceback.tb_next is not None:
+            traceback = traceback.tb_next
+        seen.append(traceback.tb_frame.f_code.co_name)
+
+    monkeypatch.setattr("crmd.cli.post_mortem.pdb.post_mortem", look)
+    assert crmd("run-once", "trial-fail", "--pdb").code == 1
+    assert seen == ["fail"]

@@ -89,7 +89,14 @@ def crmd_providers() -> Iterable[Provider]:
     """A provider that answers nowhere until its addresses are given."""
     nowhere = "http://127.0.0.1:9"
     return [
-        Provider(name="trial", token_url=f"{nowhere}/token", api_url=nowhere, probe_path="/gmail/v1/users/me/profile")
+        Provider(
+            name="trial",
+            token_url=f"{nowhere}/token",
+            api_url=nowhere,
+            scopes=("https://mail.google.com/",),
+            extra_authorize_params={"access_type": "offline", "prompt": "consent"},
+            probe_path="/gmail/v1/users/me/profile",
+        )
     ]
 
 
