@@ -22,9 +22,10 @@ from crmd.http.client import GuardedClient
 from crmd.http.limiter import Limiter, Rate
 from crmd.loaded import Loaded, load_plugins, without
 from crmd.overriding import keys_of
+from crmd.reaching import reached
 from crmd.store import declarations
 from crmd.store.migrate import migrate, read_migrations
-from crmd.store.pools import Pools, Server, open_pools
+from crmd.store.pools import Pools, open_pools
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -46,54 +47,12 @@ class Opened:
     loaded: Loaded
     services: Services
     vault: Vault
+    provider_http: GuardedClient
 
     @property
     def pools(self) -> Pools:
         """The pools."""
         return self.services.pools
-
-
-@contextlib.asynccontextmanager
-async def reached(config: Config, *, is_daemon: bool = False) -> AsyncIterator[Server]:
-    """The database of the configuration: the one of `database.dsn`, or the embedded one.
-
-    Args:
-        config: The configuration.
-        is_daemon: Run the embedded server and supervise it; a command only borrows it where a daemon has it.
-
-    Raises:
-        CrmdError: One sentence about what keeps the embedded server from starting.
-    """
-    database = config.database
-    if database.dsn is not None:
-        yield _server(config, database.dsn.reveal())
-        return
-    if is_daemon:
-        from crmd.embedded.supervisor import running_embedded  # noqa: PLC0415 - only where the embedded server is used
-
-        async with running_embedded(
-            config.state_dir, runtime_dir=config.runtime_dir, settings=config.embedded
-        ) as server:
-            yield _server(config, server.dsn.reveal())
-        return
-    from crmd.embedded.attaching import reachable_embedded  # noqa: PLC0415 - only where the embedded server is used
-
-    async with reachable_embedded(
-        config.state_dir, runtime_dir=config.runtime_dir, settings=config.embedded
-    ) as address:
-        yield _server(config, address.reveal())
-
-
-def _server(config: Config, dsn: str) -> Server:
-    database = config.database
-    return Server(
-        dsn=dsn,
-        listen_dsn=None if database.listen_dsn is None else database.listen_dsn.reveal(),
-        pool_max=database.pool_max,
-        connect_timeout_seconds=database.connect_timeout_seconds,
-        statement_timeout_seconds=database.statement_timeout_seconds,
-        statement_cache=database.statement_cache,
-    )
 
 
 @contextlib.asynccontextmanager
@@ -126,7 +85,22 @@ async def opened(
                 rates=rates_of(config),
                 is_role_changed=await _is_role_changed(pools),
             )
-            yield Opened(config, loaded, services, vault)
+            yield Opened(config, loaded, services, vault, provider_http)
+
+
+async def renewed(before: Opened, config: Config, loaded: Loaded) -> Opened:
+    """Migrate and declare for another configuration, and let the jobs that begin from now on work by it.
+
+    Raises:
+        CrmdError: A migration of the core failed; everything is as it was.
+    """
+    loaded = await prepare(before.pools, config, loaded)
+    services = before.services
+    services.job_types, services.settings, services.rates = loaded.job_types, loaded.settings, rates_of(config)
+    services.connections = _connections(
+        config, loaded, before.pools, before.provider_http, services.limiter, before.vault
+    )
+    return dataclasses.replace(before, config=config, loaded=loaded)
 
 
 async def prepare(pools: Pools, config: Config, loaded: Loaded) -> Loaded:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import signal
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from crmd.clock import boot_seconds
-from crmd.composition import engine_options, opened, prepare, rates_of
+from crmd.composition import engine_options, opened, renewed
 from crmd.engine.engine import Engine
 from crmd.errors import ConfigError, CrmdError
 from crmd.loaded import load_plugins
@@ -41,6 +40,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("crmd.daemon")
 STARTUP_SECONDS_MAX = 120.0
 STATUS_SECONDS = 5.0
+RETRY_FIRST_SECONDS = 30.0
+RETRY_MAX_SECONDS = 600.0
 # The watchdog is fed only while the loop's own watcher has turned within this time.
 TURN_SECONDS_MAX = 5.0
 # Beyond the drain: the clean-up of handlers, the last outcomes, the pools, the embedded server.
@@ -93,6 +94,7 @@ class Daemon:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(self._feed_watchdog, engine)
                 tasks.start_soon(self._tell_status, engine)
+                tasks.start_soon(self._retry_broken, engine)
                 if self.beside is not None:
                     tasks.start_soon(self._run_beside, everything, engine)
                 await engine.run(self.stop, self._ready)
@@ -159,12 +161,24 @@ class Daemon:
         for broken in loaded.registry.broken:
             if broken.name in working:
                 raise ConfigError(f"The plugin {broken.name} would not work: {broken.reason}")
-        loaded = await prepare(before.pools, config, loaded)
-        services = before.services
-        services.job_types, services.settings, services.rates = loaded.job_types, loaded.settings, rates_of(config)
-        self._opened = dataclasses.replace(before, config=config, loaded=loaded)
-        engine.reconfigure(engine_options(config, loaded))
+        self._opened = await renewed(before, config, loaded)
+        engine.reconfigure(engine_options(config, self._opened.loaded))
         _name_broken(self._opened)
+
+    async def _retry_broken(self, engine: Engine) -> None:
+        """Load plugins again that could not be used, as `on_start_error = retry` asks, with a wait that grows."""
+        pause = RETRY_FIRST_SECONDS
+        while True:
+            await anyio.sleep(pause)
+            before = self._opened
+            if before is None or before.config.plugins.on_start_error != "retry" or not before.loaded.registry.broken:
+                pause = RETRY_FIRST_SECONDS
+                continue
+            pause = min(pause * 2, RETRY_MAX_SECONDS)
+            try:
+                await self._take(before.config, before, engine)
+            except (CrmdError, *UNREACHABLE) as error:
+                _LOG.warning("broken plugins were not loaded again: %s", error)
 
     async def _feed_watchdog(self, engine: Engine) -> None:
         """Fed from the loop, and only while the engine's watcher turns; a database outage never starves it."""

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from crmd.cli.asking import bounds_of
-from crmd.composition import reached
 from crmd.errors import CrmdError, UsageError
+from crmd.reaching import reached
 from crmd.store.pools import open_pools
 from crmd.store.queries import load_queries
 

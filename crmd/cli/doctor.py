@@ -14,11 +14,11 @@ from crmd.cli import diagnosis
 from crmd.cli.finding import Finding
 from crmd.cli.screen import say, show_rows
 from crmd.cli.session import in_loop, log_quietly, overrides_of
-from crmd.composition import reached
 from crmd.config.loading import check_config
 from crmd.connections.master_key import load_keys
 from crmd.errors import CrmdError, ExitCode
 from crmd.loaded import Loaded, check_names, load_plugins
+from crmd.reaching import reached
 from crmd.store import overview
 from crmd.store.migrate import ledger, read_migrations
 from crmd.store.pools import open_pools

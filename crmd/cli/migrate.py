@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from crmd.cli.screen import say, show_rows
 from crmd.cli.session import configured, in_loop, log_quietly
-from crmd.composition import prepare, reached
+from crmd.composition import prepare
 from crmd.errors import ExitCode
 from crmd.loaded import Loaded, load_plugins
+from crmd.reaching import reached
 from crmd.store.migrate import ledger, read_migrations
 from crmd.store.pools import open_pools
 
