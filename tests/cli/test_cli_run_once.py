@@ -92,7 +92,7 @@ async def test_a_dry_run_enqueues_nothing(crmd_process: Run, environment: dict[s
 async def test_ctrl_c_gives_the_job_back(environment: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
     """Ctrl-C ends the command with 130 and no traceback; the job waits again, with its attempt given back."""
     process = subprocess.Popen(  # noqa: ASYNC220 - our own command; nothing else runs in this loop
-        [sys.executable, "-m", "crmd", "run-once", "trial-endless"],
+        [sys.executable, "-m", "crmd", "run-once", "trial-endless", "--set", "daemon.drain_seconds=3600"],
         env=environment,
         cwd=tmp_path,
         stdout=subprocess.PIPE,
