@@ -41,9 +41,9 @@ async def connected(_: crmd.Context, __: Work) -> None:
     """Behind the gate of a connection."""
 
 
-@crmd.job("handed-unique", unique=crmd.Unique(scope="waiting"))
+@crmd.job("handed-unique", unique=crmd.Unique(scope="unfinished"))
 async def unique(_: crmd.Context) -> None:
-    """Waits at most once."""
+    """Is unfinished at most once."""
 
 
 @pytest.fixture
@@ -93,16 +93,17 @@ async def test_a_closed_gate_holds_a_job_back_with_its_reason(bench: Workbench) 
     assert await jobs.list_jobs(pool) == []
 
 
-async def test_a_taken_key_names_its_job(bench: Workbench) -> None:
-    """A job whose unique key is held is not enqueued; the holder's id is told. A claimed one frees `waiting`."""
+async def test_a_waiting_job_of_the_key_is_taken_up_and_a_running_one_is_named(bench: Workbench) -> None:
+    """Where a job of the same key waits, it is claimed itself; while it runs, only its id is told."""
     pool = bench.everything.pools.control
     me = await daemon(pool)
-    first = await bench.enqueue("handed-unique")
+    waiting = await bench.enqueue("handed-unique")
     new = NewJobs(type="handed-unique", payloads=[b"{}"], workspace_id=bench.workspace_id)
-    assert await claim_now(pool, me, new, {}) == Doubled(first.id)
-    await bench.drain()
-    assert isinstance(await claim_now(pool, me, new, {}), Claimed)
-    assert isinstance(await claim_now(pool, me, new, {}), Claimed)
+    claimed = await claim_now(pool, me, new, {})
+    assert isinstance(claimed, Claimed)
+    assert claimed.row["id"] == waiting.id
+    assert await claim_now(pool, me, new, {}) == Doubled(waiting.id)
+    assert len(await jobs.list_jobs(pool)) == 1
 
 
 async def test_a_dead_daemon_claims_nothing(bench: Workbench) -> None:
