@@ -66,7 +66,7 @@ class Fleet:
     daemons: list[Daemon] = field(default_factory=list)
 
     def start(self, **settings: str) -> Daemon:
-        """Start a daemon; settings are environment variables after `CRMD__`."""
+        """Start a daemon; settings are environment variables after `CRMD__`, and an empty one takes ours away."""
         environ = {
             **{key: value for key, value in os.environ.items() if not key.startswith("CRMD")},
             "PYTHONPATH": os.pathsep.join([str(self.folder / "site"), str(HERE)]),
@@ -78,6 +78,7 @@ class Fleet:
             "CRMD__QUEUES__FAST__SLOTS": "200",  # so that a few hundred jobs need both daemons
             **{f"CRMD__{key.upper()}": value for key, value in settings.items()},
         }
+        environ = {key: value for key, value in environ.items() if value or not key.startswith("CRMD__")}
         log = self.folder / f"daemon-{len(self.daemons)}.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
@@ -96,6 +97,13 @@ class Fleet:
         await self.connection.fetch(
             "SELECT crmd.enqueue($1, $2::jsonb, $3) FROM generate_series(1, $4)", job_type, payload, workspace_id, count
         )
+
+    async def until_logged(self, daemon: Daemon, word: str, count: int = 1) -> None:
+        """Wait until a daemon has logged a word so often."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        while daemon.text().count(word) < count:
+            assert time.monotonic() < deadline, f"{word!r} was not logged\n{daemon.text()[-4000:]}"
+            await anyio.sleep(0.02)
 
     async def until(self, query: str, wanted: Any, *args: object) -> None:  # noqa: ANN401 - whatever it answers
         """Wait until a query answers `wanted` or more."""
@@ -130,4 +138,4 @@ async def running_fleet(dsn: str, folder: Path, count: int = 2, **settings: str)
                 daemon.send(signal.SIGCONT)
                 daemon.process.kill()
             daemon.process.wait(WAIT_SECONDS)
-        await connection.close()
+        await fleet.connection.close()

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import quote
 
 from crmd.embedded.account import server_account
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from crmd.embedded.account import Account
 
+Mode: TypeAlias = Literal["fast", "immediate"]
 SETTINGS = {**THROWAWAY, "max_connections": "200", "shared_buffers": "64MB"}
 CLEAN = {"PATH": "/usr/bin:/bin", "LC_ALL": "C"}
 
@@ -53,7 +54,7 @@ class PrivateServer:
         log = str(self.folder / "log")
         self._run("pg_ctl", "start", "-D", str(self.folder / "data"), "-w", "-l", log, "-o", options)
 
-    def stop(self, mode: Literal["fast", "immediate"] = "fast") -> None:
+    def stop(self, mode: Mode = "fast") -> None:
         """Stop it; `immediate` is a crash."""
         self._run("pg_ctl", "stop", "-D", str(self.folder / "data"), "-w", "-m", mode)
 
