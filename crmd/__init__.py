@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from crmd.connections.provider import Provider
     from crmd.http.limiter import Rate
     from crmd.http.response import Response, served_at
+    from crmd.http.retry import OutcomeUnknown
     from crmd.http.verdict import AuthExpired, Final, RateLimited, Retryable, Verdict, classify
 
 __version__ = "0.1.0"
@@ -47,6 +48,7 @@ _LATER = {
     "AuthExpired": "crmd.http.verdict",
     "ConnectionClient": "crmd.connections.client",
     "Final": "crmd.http.verdict",
+    "OutcomeUnknown": "crmd.http.retry",
     "Provider": "crmd.connections.provider",
     "Rate": "crmd.http.limiter",
     "RateLimited": "crmd.http.verdict",
@@ -77,6 +79,7 @@ __all__ = [
     "JobType",
     "LeaseLost",
     "NoPayload",
+    "OutcomeUnknown",
     "Payload",
     "Priority",
     "Provider",
