@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import anyio
+import pytest
+import sample_jobs
+
+from crmd.engine.executor import Executor
+from crmd.engine.heartbeat import Beat, Heartbeat, register
+from crmd.engine.incarnation import Incarnation
+from crmd.store import jobs, leases
+
+if TYPE_CHECKING:
+    from crmd.testing import Workbench
+
+pytestmark = pytest.mark.crmd_plugins(sample_jobs)
+UNTIL = "SELECT lease_until FROM crmd.daemon WHERE id = $1"
+WAIT_SECONDS = 20.0
+
+
+async def beating(workbench: Workbench, lease_seconds: float, heard: list[Beat]) -> tuple[UUID, Heartbeat]:
+    """A registered daemon whose heart beats."""
+    daemon_id = await register(workbench._pool, "test", ["fast"], lease_seconds)
+    heart = Heartbeat(workbench.everything.pools.server, daemon_id, lease_seconds, heard.append)
+    heart.start()
+    return daemon_id, heart
+
+
+async def renewed(workbench: Workbench, daemon_id: UUID, heart: Heartbeat) -> None:
+    """See a renewal."""
+    before = await workbench._pool.fetchval(UNTIL, daemon_id)
+    with anyio.fail_after(WAIT_SECONDS):
+        while await workbench._pool.fetchval(UNTIL, daemon_id) == before:
+            heart.beat_soon()
+            await anyio.sleep(0.01)
+
+
+async def test_a_heart_beats_while_the_loop_is_blocked(workbench: Workbench) -> None:
+    """The thread renews although the event loop does not turn."""
+    daemon_id, heart = await beating(workbench, 0.6, [])
+    await renewed(workbench, daemon_id, heart)
+    before = await workbench._pool.fetchval(UNTIL, daemon_id)
+    deadline = time.monotonic() + 1.0
+    while time.monotonic() < deadline:  # what a handler does that never awaits
+        pass
+    assert await workbench._pool.fetchval(UNTIL, daemon_id) > before
+    assert heart.is_trusted
+    await heart.stop()
+
+
+async def test_a_cancel_request_comes_with_a_beat(workbench: Workbench) -> None:
+    """Asked to beat at once, it brings the jobs that are to be cancelled."""
+    heard: list[Beat] = []
+    daemon_id, heart = await beating(workbench, 600.0, heard)
+    await renewed(workbench, daemon_id, heart)
+    enqueued = await workbench.enqueue("add-one")
+    await leases.claim_one(workbench._pool, daemon_id, enqueued.id, leases.new_claim_id())
+    await jobs.cancel(workbench._pool, enqueued.id, "not needed")
+    heart.beat_soon()
+    with anyio.fail_after(WAIT_SECONDS):
+        while not heard:  # noqa: ASYNC110 - told by a thread
+            await anyio.sleep(0.01)
+    assert heard[0].cancels == [enqueued.id]
+    await heart.stop()
+
+
+async def test_a_buried_daemon_learns_of_it(workbench: Workbench) -> None:
+    """Declared dead, it trusts its leases no more, and beats no more."""
+    heard: list[Beat] = []
+    daemon_id, heart = await beating(workbench, 600.0, heard)
+    await renewed(workbench, daemon_id, heart)
+    await workbench._pool.execute("UPDATE crmd.daemon SET is_dead = true WHERE id = $1", daemon_id)
+    heart.beat_soon()
+    with anyio.fail_after(WAIT_SECONDS):
+        while not heard:  # noqa: ASYNC110 - told by a thread
+            await anyio.sleep(0.01)
+    assert heard == [Beat(None)]
+    assert (heart.is_trusted, heart._is_stopping) == (False, True)
+    await heart.stop()
+    assert not heart._thread.is_alive()
+
+
+async def test_trust_ends_before_the_lease(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a renewal trust ends a margin before others may take the jobs, by the clock that counts suspension."""
+    now = 1000.0
+    monkeypatch.setattr("crmd.engine.heartbeat.boot_seconds", lambda: now)
+    heart = Heartbeat(workbench.everything.pools.server, uuid4(), 30.0, lambda _: None)
+    now = 1026.9
+    assert heart.is_trusted
+    now = 1027.1
+    assert not heart.is_trusted
+
+
+async def test_a_heart_survives_its_connection(workbench: Workbench) -> None:
+    """A cut connection is opened anew, well within the lease."""
+    daemon_id, heart = await beating(workbench, 30.0, [])
+    await renewed(workbench, daemon_id, heart)
+    await workbench._pool.fetch(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'crmd heartbeat'"
+        " AND datname = current_database()"
+    )
+    await renewed(workbench, daemon_id, heart)
+    assert heart.is_trusted
+    await heart.stop()
+
+
+async def test_stopping_waits_for_the_thread(workbench: Workbench) -> None:
+    """Stopped, the thread is gone, whether it has begun to beat or not."""
+    for is_awaited in (True, False):
+        daemon_id, heart = await beating(workbench, 600.0, [])
+        if is_awaited:
+            await renewed(workbench, daemon_id, heart)
+        await heart.stop()
+        assert not heart._thread.is_alive()
+
+
+async def test_one_life_after_another(workbench: Workbench) -> None:
+    """A life whose leases ran out ends before the next begins: jobs stopped, leases given back, another id."""
+    begun: list[UUID] = []
+    ended: list[str] = []
+    executor = Executor.__new__(Executor)
+    executor.runs = {}
+
+    async def end() -> None:
+        ended.append("stopped")
+
+    life = Incarnation(
+        workbench.everything.pools, executor, version="test", queues=["fast"], lease_seconds=600.0,
+        on_begun=begun.append, on_ended=end,
+    )  # fmt: skip
+    await life.live_once()
+    enqueued = await workbench.enqueue("add-one")
+    await leases.claim_one(workbench._pool, begun[0], enqueued.id, leases.new_claim_id())
+    assert life._heartbeat is not None
+    life._heartbeat._trusted_until = 0.0
+    life._heartbeat._is_stopping = True
+    await life.live_once()
+    assert ended == ["stopped"]
+    assert len(set(begun)) == 2
+    [row] = await workbench._pool.fetch("SELECT attempt, crash_count FROM crmd.job")
+    assert tuple(row) == (0, 0)
+    await leases.claim_one(workbench._pool, begun[1], enqueued.id, leases.new_claim_id())
+    life.make_last()
+    await life.end()
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.lease") == 0
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.daemon WHERE id = $1", begun[1]) == 0
