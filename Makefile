@@ -15,15 +15,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # What two processes of pytest share; `make test PYTEST="-k cron"` narrows a run.
 PYTEST ?=
 WORKERS ?= 2
+# Those that speak to the database, of crmd and of each plugin; its version decides about them.
+STORE_TESTS := $(addprefix tests/test_,engine_jobs.py queries.py sql_functions.py row_security.py settler.py reaper.py \
+	scheduler.py upkeep.py migrate.py pools.py lanes.py limits.py gates.py connections.py) \
+	$(wildcard plugins/*/tests/test_s[ct]*.py) plugins/gmail/tests/test_changes.py plugins/health/tests
 
 # uv must not fetch a Python of its own.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install demo run test quick lint format types layers dependencies licences migrations check lock lock-check \
+.PHONY: help install demo run test test-postgres15 quick lint format types layers dependencies licences migrations check lock lock-check \
 	bench seal dist clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(VENV)/.installed ## Make .venv with crmd, its plugins and what they need, by hash
 
@@ -35,6 +39,9 @@ run: install ## Run the daemon with the settings in ./crmd.toml, if there is one
 
 test: $(VENV)/.developing ## Run every test
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
+
+test-postgres15: $(VENV)/.developing ## Run the tests of every statement on the oldest supported server, too
+	@PYTHONPATH=tests/engine $(BIN)/python tests/postgres15.py $(BIN)/python -m pytest -q $(STORE_TESTS) $(PYTEST)
 
 quick: $(VENV)/.developing ## Run the tests that take no more than a few seconds each
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(PYTEST)
@@ -64,7 +71,7 @@ licences: $(VENV)/.developing ## Check the licence of everything that is install
 migrations: $(VENV)/.developing ## Check migrations for what would lock or break a running system
 	@$(BIN)/squawk --config .squawk.toml $(MIGRATIONS)
 
-check: lint types layers dependencies licences migrations lock-check test ## Everything that has to hold before a release
+check: lint types layers dependencies licences migrations lock-check test test-postgres15 ## Everything that has to hold before a release
 
 lock: $(VENV)/.developing ## Pin the newest versions that fit, with their hashes
 	@.ci/lock $(BIN)/uv --upgrade
