@@ -79,8 +79,8 @@ async def test_claim_uses_its_index(workbench: Workbench, depth: int) -> None:
         if analyzed:
             await pool.execute("ANALYZE crmd.job")
         plan = await _plan(workbench, CORE.claim_ready, "fast", 50, NOBODY, *BEGINNING, workbench._daemon_id)
-        assert "job_ready" in _indexes(plan)
         if depth > 1_000:  # PostgreSQL 15 rather scans the few pages of a small table, and is right
+            assert "job_ready" in _indexes(plan)
             assert "Seq Scan on job" not in _scans(plan)
         assert _rows_read(plan, "job_ready") <= 50
 

@@ -1,0 +1,224 @@
+from __future__ import annotations
+
+import logging
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import anyio
+import asyncpg
+import pytest
+import sample_jobs
+
+from crmd.engine.audit import audit_once
+from crmd.engine.claimer import Claimer
+from crmd.engine.executor import Executor
+from crmd.engine.forever import forever, pause_seconds
+from crmd.engine.listener import Listener
+from crmd.engine.run import Run
+from crmd.engine.settler import Settler
+from crmd.errors import UnreachableError
+from crmd.outcome import Stop
+from crmd.store import leases
+from crmd.store.leases import Token
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from crmd.testing import Workbench
+
+pytestmark = pytest.mark.crmd_plugins(sample_jobs)
+COMPLETED = "SELECT count(*) FROM crmd.archive WHERE status = 'completed'"
+
+
+class Parts:
+    """The moving parts of a daemon, each stepped by the test."""
+
+    def __init__(self, workbench: Workbench, tasks: Any) -> None:  # noqa: ANN401 - a task group
+        self.settler = Settler(workbench._pool, lambda _: None)
+        self.executor = Executor(workbench.everything.services, self.settler, tasks, {"fast": 10, "normal": 10})
+        self.queue = self.executor.queues["fast"]
+        self.claimer = Claimer(
+            workbench._pool, self.executor, self.queue, poll_max_seconds=0.01, local_limits=lambda: ()
+        )
+        self.claimer.begin(workbench._daemon_id)
+
+    async def settle(self) -> None:
+        """Let what was started end, and write it."""
+        while self.executor.runs:
+            await anyio.lowlevel.checkpoint()
+        if self.settler.backlog:
+            await self.settler.settle_once()
+
+
+@asynccontextmanager
+async def parts(workbench: Workbench) -> AsyncIterator[Parts]:
+    """They live in a task group of their own."""
+    async with anyio.create_task_group() as tasks:
+        yield Parts(workbench, tasks)
+        tasks.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize("is_committed", [True, False])
+async def test_a_lost_answer_loses_no_job(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch, *, is_committed: bool
+) -> None:
+    """A claim whose answer did not arrive is looked up: its jobs run once, and nothing runs that it did not get."""
+    for number in range(5):
+        await workbench.enqueue("add-one", {"number": number})
+    claim = leases.claim_ready
+
+    async def cut(*args: Any) -> list[Any]:  # noqa: ANN401 - whatever is passed on
+        if is_committed:
+            await claim(*args)
+        raise asyncpg.ConnectionDoesNotExistError("cut")
+
+    async with parts(workbench) as moving:
+        with monkeypatch.context() as patched:
+            patched.setattr(leases, "claim_ready", cut)
+            with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+                await moving.claimer.claim_once()
+        for _ in range(3):
+            await moving.claimer.claim_once()
+            await moving.settle()
+        assert await workbench._pool.fetchval(COMPLETED) == 5
+        assert await workbench._pool.fetchval("SELECT max(fence) FROM crmd.archive") == 1
+
+
+async def test_what_ran_already_is_not_recovered(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When only the second statement of a claim is cut off, what the first one got runs once."""
+    await workbench.enqueue("add-one")
+
+    async def cut(*_: Any) -> list[Any]:  # noqa: ANN401 - whatever is passed on
+        raise asyncpg.ConnectionDoesNotExistError("cut")
+
+    async with parts(workbench) as moving:
+        with monkeypatch.context() as patched:
+            patched.setattr(leases, "claim_lanes", cut)
+            with pytest.raises(asyncpg.ConnectionDoesNotExistError):
+                await moving.claimer.claim_once()
+        while moving.executor.runs:
+            await anyio.lowlevel.checkpoint()
+        assert moving.settler.backlog == 1
+        await moving.claimer.claim_once()
+        assert (moving.settler.backlog, moving.executor.runs) == (1, {})
+
+
+async def test_a_claim_for_a_life_that_ended_is_given_back(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a claim gets after its daemon has begun to drain goes back in order and does not start."""
+    await workbench.enqueue("add-one")
+    claim = leases.claim_ready
+
+    async with parts(workbench) as moving:
+
+        async def slowly(*args: Any) -> list[Any]:  # noqa: ANN401 - whatever is passed on
+            rows = await claim(*args)
+            moving.claimer.begin(None)
+            return rows
+
+        monkeypatch.setattr(leases, "claim_ready", slowly)
+        await moving.claimer.claim_once()
+        assert moving.executor.runs == {}
+        [row] = await workbench._pool.fetch("SELECT attempt, crash_count FROM crmd.job")
+        assert tuple(row) == (0, 0)
+
+
+async def test_a_waiting_key_is_free_before_its_job_starts(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A job that enqueues its own successor at once never finds its own key taken."""
+    await workbench.enqueue("once-waiting", {"number": 1})
+    started: list[bool] = []
+    async with parts(workbench) as moving:
+        freed = leases.free_started
+
+        async def watch(*args: Any) -> None:  # noqa: ANN401 - whatever is passed on
+            started.append(bool(moving.executor.runs))
+            await freed(*args)
+
+        monkeypatch.setattr(leases, "free_started", watch)
+        moving.claimer = Claimer(
+            workbench._pool, moving.executor, moving.executor.queues["normal"], poll_max_seconds=0.01,
+            local_limits=lambda: (),
+        )  # fmt: skip
+        moving.claimer.begin(workbench._daemon_id)
+        await moving.claimer.claim_once()
+        await moving.settle()
+    assert started == [False]
+    assert await workbench._pool.fetchval(COMPLETED) == 1
+
+
+async def test_the_audit_mends_both_sides(workbench: Workbench) -> None:
+    """A lease that nobody here runs is given back; a job whose lease is another's is stopped; the rest is left."""
+    kept, stray, lost = [(await workbench.enqueue("naps", {"number": 60_000})).id for _ in range(3)]
+    async with parts(workbench) as moving:
+        rows = {row["id"]: row for row in await workbench._claim()}
+        naps = workbench.everything.services.job_types["naps"]
+        for job_id in (kept, lost):
+            row = rows[job_id]
+            run = Run(row, naps, Token(job_id, row["fence"], row["claim_id"]))
+            run.started = 1.0
+            moving.executor.runs[job_id] = run
+        await workbench._pool.execute("UPDATE crmd.lease SET daemon_id = $1 WHERE id = $2", uuid4(), lost)
+        audit = (workbench._pool, workbench._daemon_id, moving.executor, moving.settler)
+        assert await audit_once(*audit) == 1  # the stray may be a claim that is just arriving
+        await workbench.clock.advance(11)
+        await audit_once(*audit)
+        assert moving.executor.runs[lost].stop is Stop.LEASE_LOST
+        assert moving.executor.runs[kept].stop is None
+        assert await workbench._pool.fetchval("SELECT array_agg(id) FROM crmd.job") == [stray]
+        moving.executor.runs.clear()
+
+
+async def test_a_listener_is_heard_and_found_dead(workbench: Workbench) -> None:
+    """A new listener has every queue looked at, passes words on, and is opened anew once its connection died."""
+    words: list[str] = []
+    listener = Listener(workbench.everything.pools.server, words.append)
+    await listener.listen_once()
+    await workbench._pool.execute("SELECT pg_notify('crmd_wake', 'fast')")
+    await listener.listen_once()
+    assert words == ["*", "fast"]
+    assert listener._connection is not None
+    await listener._connection.execute("UNLISTEN *")  # what a pooler does to it
+    assert await listener.listen_once() == 0.0
+    await listener.listen_once()
+    assert words == ["*", "fast", "*"]
+    listener.close()
+
+
+async def test_a_loop_outlives_whatever_its_step_raises(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A step is called again after any error; an outage is said once, without a traceback, and so is its end."""
+    monkeypatch.setattr("crmd.engine.forever.pause_seconds", lambda _failures, _chance: 0)
+    turns: list[object] = [UnreachableError("gone"), OSError("gone"), ValueError("bug"), 0.0, 0.0]
+    told: list[str] = []
+
+    async def step() -> float:
+        if not turns:
+            await anyio.sleep_forever()
+        turn = turns.pop(0)
+        if isinstance(turn, Exception):
+            raise turn
+        return 0.0
+
+    with caplog.at_level(logging.INFO), anyio.move_on_after(5):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(forever, "testing", step, told.append)
+            while turns or "" not in told:
+                await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+    assert told == ["the database does not answer", "the database does not answer", ""]
+    tracebacks = [record for record in caplog.records if record.exc_info]
+    assert [record.getMessage() for record in tracebacks] == ["testing failed and goes on"]
+    assert sum("does not answer" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_pauses_grow_to_a_bound() -> None:
+    """Failures in a row wait longer, with jitter below the widest pause, however many there are."""
+    widest = [pause_seconds(failures, 0.999_999) for failures in (1, 2, 3, 10, 10_000)]
+    assert widest == sorted(widest)
+    assert widest[-1] < 5.0
+    assert pause_seconds(10_000, 0.0) > 1.0
