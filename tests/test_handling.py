@@ -46,12 +46,12 @@ async def test_noise_while_stopping_is_not_a_failure(workbench: Workbench, why: 
     done: list[object] = []
 
     async def work() -> None:
-        done.append(await handle(run, workbench.everything.services))
+        with anyio.CancelScope() as run.scope:
+            done.append(await handle(run, workbench.everything.services))
 
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(work)
-        while run.scope is None:
-            await anyio.lowlevel.checkpoint()
+        await anyio.wait_all_tasks_blocked()
         run.halt(why)
     assert isinstance(done[0], outcome)
     if isinstance(done[0], Requeued):
