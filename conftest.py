@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
 
+from crmd.log.setup import HANDLER_NAME
+
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
 # A loaded machine is slow without being wrong.
 settings.register_profile("crmd", deadline=None)
 settings.load_profile("crmd")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """A command under test sets logging up for its process; the next test finds it as it was."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
+    for handler in [one for one in root.handlers if one.name == HANDLER_NAME]:
+        root.removeHandler(handler)
+        handler.close()
+    logging.captureWarnings(capture=False)
 
 
 @pytest.hookimpl(wrapper=True)
