@@ -12,6 +12,7 @@ from crmd.engine.executor import Executor
 from crmd.engine.heartbeat import Beat, Heartbeat, register
 from crmd.engine.incarnation import Incarnation
 from crmd.store import jobs, leases
+from crmd.store.leases import Token
 
 if TYPE_CHECKING:
     from crmd.testing import Workbench
@@ -118,27 +119,39 @@ async def test_stopping_waits_for_the_thread(workbench: Workbench) -> None:
 
 
 async def test_one_life_after_another(workbench: Workbench) -> None:
-    """A life whose leases ran out ends before the next begins: jobs stopped, leases given back, another id."""
+    """A life whose leases ran out ends before the next begins: jobs stopped, what had finished written, the other
+    leases given back, another id.
+    """
     begun: list[UUID] = []
     ended: list[str] = []
+    finished: list[Token] = []
     executor = Executor.__new__(Executor)
     executor.runs = {}
 
     async def end() -> None:
         ended.append("stopped")
 
+    async def write() -> None:
+        ended.append("written")
+        async with workbench._pool.acquire() as connection:
+            assert len(await leases.settle_done(connection, finished)) == len(finished)
+
     life = Incarnation(
         workbench.everything.pools, executor, version="test", queues=["fast"], lease_seconds=600.0,
-        on_begun=begun.append, on_ended=end,
+        on_begun=begun.append, on_ended=end, on_return=write,
     )  # fmt: skip
     await life.live_once()
+    done = await workbench.enqueue("add-one")
+    [row] = await leases.claim_one(workbench._pool, begun[0], done.id, leases.new_claim_id())
+    finished.append(Token(row["id"], row["fence"], row["claim_id"]))
     enqueued = await workbench.enqueue("add-one")
     await leases.claim_one(workbench._pool, begun[0], enqueued.id, leases.new_claim_id())
     assert life._heartbeat is not None
     life._heartbeat._trusted_until = 0.0
     life._heartbeat._is_stopping = True
     await life.live_once()
-    assert ended == ["stopped"]
+    assert ended == ["stopped", "written"]
+    assert (await workbench.finished(done.id)).status == "completed"
     assert len(set(begun)) == 2
     [row] = await workbench._pool.fetch("SELECT attempt, crash_count FROM crmd.job")
     assert tuple(row) == (0, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -46,7 +47,7 @@ class Engine:
     Args:
         services: What jobs share.
         options: How it behaves; `reconfigure` replaces them.
-        on_outage: Told one sentence when the database is lost, and "" when it is back.
+        on_outage: Told a sentence when the database is lost, "" when it is back.
         on_settled: Told what was written, after each commit.
     """
 
@@ -135,7 +136,7 @@ class Engine:
         self._forever("settling", self.settler.settle_once)
         self._forever("watching", self._watch_once)
         self._forever("incarnation", self._incarnation.live_once)
-        self._forever("progress", self._progress_once)
+        self._forever("progress", partial(write_progress_once, self._pool, self.executor))
         if self.options.is_alone:
             return
         for name in self.options.slots:
@@ -177,6 +178,7 @@ class Engine:
             lease_seconds=self.options.lease_seconds,
             on_begun=self._begun,
             on_ended=self._fence,
+            on_return=self._until_settled,
         )
 
     def _begun(self, daemon_id: UUID) -> None:
@@ -187,7 +189,6 @@ class Engine:
         for claimer in self._claimers.values():
             claimer.begin(None)
         self.executor.stop_all(Stop.LEASE_LOST)
-        self.settler.forget()
         with anyio.move_on_after(CLEAN_UP_SECONDS):
             await self._until_idle()
 
@@ -196,6 +197,12 @@ class Engine:
         self._stall_watch.turned()
         self.executor.stop_overdue()
         return WATCH_SECONDS
+
+    async def _until_settled(self) -> None:
+        """Wait, with a bound, until every outcome is written; a token that is out of date writes nothing."""
+        with anyio.move_on_after(CLEAN_UP_SECONDS):
+            while self.settler.backlog:  # noqa: ASYNC110 - another loop writes them
+                await anyio.sleep(0.02)
 
     async def _until_idle(self) -> None:
         while self.executor.runs:  # noqa: ASYNC110 - handlers end on their own; nothing signals the last one
@@ -215,12 +222,7 @@ class Engine:
             await self._until_idle()
         if self.executor.runs:
             _LOG.error("%d jobs do not let themselves be cancelled and are abandoned", len(self.executor.runs))
-        with anyio.move_on_after(CLEAN_UP_SECONDS):
-            while self.settler.backlog:  # noqa: ASYNC110 - the settler's loop is waited for, with a bound
-                await anyio.sleep(0.02)
-
-    async def _progress_once(self) -> float:
-        return await write_progress_once(self._pool, self.executor)
+        await self._until_settled()
 
     async def _reap_once(self) -> float:
         if self._incarnation.is_alive:  # whoever has just lost its own leases is no judge of others

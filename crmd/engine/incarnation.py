@@ -38,6 +38,8 @@ class Incarnation:
         lease_seconds: How long a renewal holds.
         on_begun: Told the new id; claims may begin.
         on_ended: The leases have run out: claims must stop and jobs be stopped; awaited before anything else.
+        on_return: Before the leases of the old life are given back: the outcomes of jobs that had finished are to be
+            written, for which they are still good if nobody has taken them.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class Incarnation:
         lease_seconds: float,
         on_begun: Callable[[UUID], None],
         on_ended: Callable[[], Awaitable[None]],
+        on_return: Callable[[], Awaitable[None]],
     ) -> None:
         self._pools = pools
         self._executor = executor
@@ -58,6 +61,7 @@ class Incarnation:
         self._lease_seconds = lease_seconds
         self._on_begun = on_begun
         self._on_ended = on_ended
+        self._on_return = on_return
         self._heartbeat: Heartbeat | None = None
         self._is_last = False
         self.daemon_id: UUID | None = None
@@ -77,6 +81,7 @@ class Incarnation:
             await heartbeat.stop()
         if self._heartbeat is None and not self._is_last:
             if self.daemon_id is not None and not self._executor.runs:
+                await self._on_return()
                 await release_all(self._pools.control, self.daemon_id)
             await self._begin()
         return LOOK_SECONDS

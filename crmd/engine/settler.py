@@ -57,10 +57,6 @@ class Settler:
         """Outcomes that are not committed yet."""
         return len(self._finished) + self._in_flight
 
-    def forget(self) -> None:
-        """Drop everything: the leases are lost, and others decide about those jobs now."""
-        self._finished.clear()
-
     async def settle_once(self) -> float:
         """Wait until something is finished, and write it all. What an outage keeps from being written stays here."""
         if not self._finished:
