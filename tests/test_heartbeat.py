@@ -119,9 +119,7 @@ async def test_stopping_waits_for_the_thread(workbench: Workbench) -> None:
 
 
 async def test_one_life_after_another(workbench: Workbench) -> None:
-    """A life whose leases ran out ends before the next begins: jobs stopped, what had finished written, the other
-    leases given back, another id.
-    """
+    """A life that ran out ends before the next begins: jobs stopped, ended ones written, other leases given back."""
     begun: list[UUID] = []
     ended: list[str] = []
     finished: list[Token] = []
