@@ -24,7 +24,7 @@ STORE_TESTS := $(addprefix tests/test_,engine_jobs.py queries.py sql_functions.p
 export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: help install demo run test test-postgres15 quick lint format types layers dependencies licences migrations check lock lock-check \
-	bench seal dist clean
+	install-check bench seal dist clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -71,13 +71,18 @@ licences: $(VENV)/.developing ## Check the licence of everything that is install
 migrations: $(VENV)/.developing ## Check migrations for what would lock or break a running system
 	@$(BIN)/squawk --config .squawk.toml $(MIGRATIONS)
 
-check: lint types layers dependencies licences migrations lock-check test test-postgres15 ## Everything that has to hold before a release
+check: lint types layers dependencies licences migrations lock-check install-check test test-postgres15 ## Everything that has to hold before a release
 
 lock: $(VENV)/.developing ## Pin the newest versions that fit, with their hashes
 	@.ci/lock $(BIN)/uv --upgrade
 
 lock-check: $(VENV)/.developing ## Check that the lock files answer what the projects ask for
 	@.ci/lock $(BIN)/uv --check
+
+install-check: $(VENV)/.developing ## Install with pip as the README tells, into an environment of its own
+	@rm -rf $(VENV)/.plain && $(PYTHON) -m venv $(VENV)/.plain
+	@$(VENV)/.plain/bin/python -m pip --disable-pip-version-check --quiet install '.[embedded-db,uvloop]' ./plugins/*
+	@cd $(VENV)/.plain && bin/crmd check && bin/crmd plugins && bin/crmd demo
 
 bench: $(VENV)/.developing ## Measure on this machine: each script in tests/bench prints its figures
 	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
