@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -162,6 +163,16 @@ async def test_schedule_fires_once(workbench: Workbench) -> None:
     await workbench.clock.advance(600)
     await workbench.tick()
     assert len(await workbench.drain()) == 1
+
+
+async def test_frozen_clock(workbench: Workbench) -> None:
+    """A frozen clock stands still, and everything in the database goes by it."""
+    instant = datetime(2031, 3, 30, 1, 30, tzinfo=UTC)
+    await workbench.clock.freeze(instant)
+    enqueued = await workbench.enqueue("add-one")
+    row = await jobs.show(workbench.everything.pools.control, enqueued.id)
+    assert row is not None
+    assert (row["created_at"], row["run_at"]) == (instant, instant)
 
 
 async def test_broken_schedule_is_set_aside(workbench: Workbench) -> None:

@@ -154,7 +154,8 @@ async def test_one_life_after_another(workbench: Workbench) -> None:
     [row] = await workbench._pool.fetch("SELECT attempt, crash_count FROM crmd.job")
     assert tuple(row) == (0, 0)
     await leases.claim_one(workbench._pool, begun[1], enqueued.id, leases.new_claim_id())
-    life.make_last()
+    await life.make_last()
+    assert await workbench._pool.fetchval("SELECT stopping_at IS NOT NULL FROM crmd.daemon WHERE id = $1", begun[1])
     await life.end()
     assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.lease") == 0
     assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.daemon WHERE id = $1", begun[1]) == 0

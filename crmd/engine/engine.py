@@ -211,10 +211,10 @@ class Engine:
     async def _drain(self) -> None:
         """Stop claiming, give back what has not begun, let the rest finish for a while, then give it back too."""
         self._is_stopping = True
-        self._incarnation.make_last()
         for claimer in self._claimers.values():
             claimer.begin(None)
         self.executor.stop_unstarted()
+        await self._incarnation.make_last()
         with anyio.move_on_after(self.options.drain_seconds):
             await self._until_idle()
         self.executor.stop_all(Stop.DRAIN)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+import anyio
+
 from crmd.engine.audit import release_all
 from crmd.engine.heartbeat import Beat, Heartbeat, register
 from crmd.store.pools import UNREACHABLE
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("crmd.engine")
 _SQL = load_queries("crmd.store")
 LOOK_SECONDS = 0.2
+TELL_SECONDS = 1.0
 
 
 class Incarnation:
@@ -91,9 +94,14 @@ class Incarnation:
         if self._heartbeat is not None:
             self._heartbeat.beat_soon()
 
-    def make_last(self) -> None:
-        """No further life after this one."""
+    async def make_last(self) -> None:
+        """No further life after this one; the daemon's row says that it drains, if the database answers at once."""
         self._is_last = True
+        with anyio.move_on_after(TELL_SECONDS):
+            try:
+                await self._pools.control.execute(_SQL.daemon_stopping, self.daemon_id)
+            except UNREACHABLE:
+                _LOG.warning("the database could not be told that this daemon drains")
 
     async def end(self) -> None:
         """End in order: the row is taken off the list, if no lease is left behind."""

@@ -14,7 +14,7 @@ SELECT jsonb_build_object(
     'oldest_running_seconds', (SELECT coalesce(extract(epoch FROM c.now - min(claimed_at)), 0)::bigint FROM crmd.lease),
     'daemons', coalesce((SELECT jsonb_agg(to_jsonb(d)) FROM (
         SELECT id, host, pid, version, started_at, extract(epoch FROM c.now - beat_at)::bigint AS beat_seconds,
-            lease_until > c.now AND NOT is_dead AS is_alive
+            lease_until > c.now AND NOT is_dead AS is_alive, stopping_at IS NOT NULL AS is_draining
         FROM crmd.daemon ORDER BY started_at) d), '[]'),
     'dead_last_day', coalesce((SELECT jsonb_agg(to_jsonb(a)) FROM (
         SELECT type, status, count(*) AS jobs, max(errors -> -1 ->> 'message') AS example

@@ -44,8 +44,3 @@ def folded_letters(text: str) -> str:
 def spellings(text: str) -> frozenset[str]:
     """Both ways to fold a word."""
     return frozenset((fold(text), transliterate(text)))
-
-
-def is_same_word(left: str, right: str) -> bool:
-    """Whether two words differ by case, accents or written-out umlauts only."""
-    return not spellings(left).isdisjoint(spellings(right))

@@ -49,15 +49,6 @@ class Phone:
     raw: str
 
 
-def normal_number(text: str) -> str:
-    """A number that a person typed with its country code, in E.164; empty when it isn't one."""
-    try:
-        parsed = phonenumbers.parse(text[:_LINE_LENGTH_MAX], None)
-    except phonenumbers.NumberParseException:
-        return ""
-    return phonenumbers.format_number(parsed, PhoneNumberFormat.E164)
-
-
 def phones_in(line: str, regions: tuple[str, ...]) -> list[Phone]:
     """The numbers of one signature line; `regions` are tried in turn for numbers written without `+`."""
     if sum(letter.isdigit() for letter in line) < _DIGITS_MIN or _NOT_PHONES.search(fold(line)):
