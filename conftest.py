@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import settings
 from crmd.log.setup import HANDLER_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
 
 # A loaded machine is slow without being wrong.
 settings.register_profile("crmd", deadline=None)
@@ -29,6 +31,20 @@ def logging_as_it_was() -> Iterator[None]:
         root.removeHandler(handler)
         handler.close()
     logging.captureWarnings(capture=False)
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Callable[[str], list[Path]]:
+    """The real messages matching a glob, beside the checkout or in $CRMD_TEST_DATA; skips where they aren't."""
+    folder = Path(os.environ.get("CRMD_TEST_DATA", Path(__file__).parents[1] / "shared" / "data"))
+
+    def find(pattern: str) -> list[Path]:
+        files = sorted(path for path in folder.glob(pattern) if path.is_file())
+        if not files:
+            pytest.skip(f"no real mail under {folder}; CRMD_TEST_DATA names its folder")
+        return files
+
+    return find
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -190,18 +189,3 @@ async def office(crmd_config: Any) -> AsyncIterator[Office]:  # noqa: ANN401 - i
     pool = await asyncpg.create_pool(crmd_config.database.dsn.reveal(), min_size=1, max_size=8)
     yield Office(pool)
     await pool.close()
-
-
-@pytest.fixture(scope="session")
-def corpus() -> Corpus:
-    """The real messages matching a glob; skips where that data isn't."""
-    given = os.environ.get("CRMD_TEST_DATA")
-    folder = Path(given) if given else Path(__file__).resolve().parents[3].parent / "shared" / "data"
-
-    def find(pattern: str) -> list[Path]:
-        files = sorted(path for path in folder.glob(pattern) if path.is_file())
-        if not files:
-            pytest.skip(f"no real mail under {folder}; CRMD_TEST_DATA names its folder")
-        return files
-
-    return find

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -32,21 +31,6 @@ def build() -> Build:
         return b"\r\n".join([*lines, b"", text.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")])
 
     return make
-
-
-@pytest.fixture(scope="session")
-def corpus() -> Corpus:
-    """The real messages matching a glob; skips where that data isn't."""
-    given = os.environ.get("CRMD_TEST_DATA")
-    folder = Path(given) if given else Path(__file__).resolve().parents[3].parent / "shared" / "data"
-
-    def find(pattern: str) -> list[Path]:
-        files = sorted(path for path in folder.glob(pattern) if path.is_file())
-        if not files:
-            pytest.skip(f"no real mail under {folder}; CRMD_TEST_DATA names its folder")
-        return files
-
-    return find
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -137,18 +136,3 @@ async def office(workbench: Workbench, sandbox: GmailSandbox) -> Office:
     office = Office(workbench, sandbox, account, connection_id)
     office.configure()
     return office
-
-
-@pytest.fixture(scope="session")
-def corpus() -> Corpus:
-    """The real messages matching a glob; skips where that data isn't."""
-    given = os.environ.get("CRMD_TEST_DATA")
-    folder = Path(given) if given else Path(__file__).resolve().parents[3].parent / "shared" / "data"
-
-    def find(pattern: str) -> list[Path]:
-        files = sorted(path for path in folder.glob(pattern) if path.is_file())
-        if not files:
-            pytest.skip(f"no real mail under {folder}; CRMD_TEST_DATA names its folder")
-        return files
-
-    return find
