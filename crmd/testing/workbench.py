@@ -137,14 +137,19 @@ class Workbench:
             is_time_moved: Advance the clock to whatever waits for a later instant, retries above all.
         """
         ran: list[UUID] = []
+        is_second_look = False
         while len(ran) < jobs_max:
             rows = await self._claim()
             for row in rows:
                 await self._run(row)
                 ran.append(row["id"])
             if rows:
+                is_second_look = False
                 continue
             seconds: float | None = await self._pool.fetchval(_SQL.due_next)
+            if seconds is not None and seconds <= 0 and not is_second_look:
+                is_second_look = True  # it fell due after the claim, or a limit or gate holds it back: the claim tells
+                continue
             if not is_time_moved or seconds is None or seconds <= 0:
                 break
             await self.clock.advance(seconds + 0.001)
