@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import msgspec
 
@@ -17,6 +17,8 @@ from crmd.stored_text import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+
+    from crmd.job_options import JobOptions
 
 _NAME = re.compile(r"^[a-z][a-z0-9]*([-_][a-z0-9]+)*$")
 _FunctionT = TypeVar("_FunctionT", bound="Callable[..., Awaitable[Any]]")
@@ -99,22 +101,7 @@ class JobType:
         return [field.encode_name for field in msgspec.structs.fields(self.payload_type)]
 
 
-def job(  # noqa: PLR0913 - a declaration is read as one table; each has a default
-    name: str,
-    *,
-    aliases: tuple[str, ...] = (),
-    queue: str = "normal",
-    priority: Priority = "normal",
-    max_attempts: int = 3,
-    timeout_seconds: float = 300.0,
-    backoff: Backoff | None = None,
-    schedule: Schedule | str | None = None,
-    concurrency: tuple[Concurrency, ...] | Concurrency = (),
-    connection: str | None = None,
-    unique: Unique | None = None,
-    on_events: tuple[str, ...] | str = (),
-    event_delay_seconds: float = 0.0,
-) -> Callable[[_FunctionT], JobType]:
+def job(name: str, **options: Unpack[JobOptions]) -> Callable[[_FunctionT], JobType]:
     """Declare an async function as a job type.
 
     The function takes a `crmd.Context` and, if it has a payload, a second parameter annotated with a subclass of
@@ -123,18 +110,7 @@ def job(  # noqa: PLR0913 - a declaration is read as one table; each has a defau
 
     Args:
         name: Lower case with dashes; stands in commands, tables and logs.
-        aliases: Other names it answers to.
-        queue: `fast` (under 1 minute), `normal` (1-5 minutes), `slow`, or one that the operator configures.
-        priority: `critical`, `high`, `normal` or `low`.
-        max_attempts: How often it is tried before it is dead.
-        timeout_seconds: How long one attempt may run.
-        backoff: The delays between attempts.
-        schedule: When it runs by itself; a text is a cron expression in UTC.
-        concurrency: How many may run at a time; all bounds must pass.
-        connection: The payload field that names its connection, as on the wire.
-        unique: Whether a second job with the same key is refused.
-        on_events: Event types that start it.
-        event_delay_seconds: How long after the event it is due.
+        options: See `crmd.job_options.JobOptions`.
 
     Raises:
         PluginError: The declaration does not hold together; the sentence names the function.
@@ -143,7 +119,7 @@ def job(  # noqa: PLR0913 - a declaration is read as one table; each has a defau
     def declare(function: _FunctionT) -> JobType:
         if not inspect.iscoroutinefunction(function):
             raise PluginError(f"The handler of {name} is not an async function.", hint="Write `async def`.")
-        for word in (name, *aliases):
+        for word in (name, *options.get("aliases", ())):
             if not _NAME.match(word):
                 raise PluginError(f"{word!r} is no name for a job type.", hint="Use lower case, digits and dashes.")
         return JobType(
@@ -151,21 +127,23 @@ def job(  # noqa: PLR0913 - a declaration is read as one table; each has a defau
             handler=function,
             payload_type=_payload_type(function, name),
             description=inspect.getdoc(function) or "",
-            aliases=aliases,
-            queue=queue,
-            priority=priority,
-            max_attempts=max_attempts,
-            timeout_seconds=timeout_seconds,
-            backoff=backoff or Backoff(),
-            schedule=Schedule(expression=schedule) if isinstance(schedule, str) else schedule,
-            concurrency=(concurrency,) if isinstance(concurrency, Concurrency) else concurrency,
-            connection=connection,
-            unique=unique,
-            on_events=(on_events,) if isinstance(on_events, str) else on_events,
-            event_delay_seconds=event_delay_seconds,
+            **_whole(options),
         )
 
     return declare
+
+
+def _whole(options: JobOptions) -> dict[str, Any]:
+    """The options as a job type holds them: short forms written out, what is not given left to its default."""
+    given: dict[str, Any] = dict(options)
+    if given.get("backoff", ...) is None:
+        del given["backoff"]
+    if isinstance(schedule := given.get("schedule"), str):
+        given["schedule"] = Schedule(expression=schedule)
+    for name, kind in (("concurrency", Concurrency), ("on_events", str)):
+        if isinstance(value := given.get(name), kind):
+            given[name] = (value,)
+    return given
 
 
 def _payload_type(function: Callable[..., object], name: str) -> type[msgspec.Struct]:

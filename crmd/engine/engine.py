@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING
 import anyio
 
 from crmd.clock import boot_seconds
-from crmd.engine.audit import audit_once
 from crmd.engine.claimer import Claimer
 from crmd.engine.executor import Executor
 from crmd.engine.forever import forever
+from crmd.engine.housekeeping import Housekeeping
 from crmd.engine.incarnation import Incarnation
 from crmd.engine.listener import Listener
 from crmd.engine.progress_writer import write_progress_once
-from crmd.engine.reaper import reap_once
-from crmd.engine.scheduler import schedule_once
 from crmd.engine.settler import Settler
 from crmd.engine.stall import StallWatch
-from crmd.engine.upkeep import upkeep_once
 from crmd.outcome import Stop
 
 if TYPE_CHECKING:
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("crmd.engine")
 WATCH_SECONDS = 0.2
-REAP_SECONDS = 1.0
-AUDIT_SECONDS = 60.0
 # How long cancelled handlers may take to clean up, and how long outcomes may take to be written at the end.
 CLEAN_UP_SECONDS = 5.0
 
@@ -104,6 +99,11 @@ class Engine:
         """The id of this life of the daemon; None before the first."""
         return self._incarnation.daemon_id
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether leases mean something now: false before the first life, and between two."""
+        return self._incarnation.is_alive
+
     async def _until_begun(self, stop: anyio.Event) -> None:
         while not (self._incarnation.is_alive or stop.is_set()):  # noqa: ASYNC110 - begun by a loop that outlives outages
             await anyio.sleep(0.005)
@@ -143,10 +143,8 @@ class Engine:
             self._start_claimer(name)
         listener = Listener(self.services.pools.server, self.wake)
         loops.start_soon(self._listening, listener)
-        self._forever("reaping", self._reap_once)
-        self._forever("scheduling", self._schedule_once)
-        self._forever("auditing", self._audit_once)
-        self._forever("upkeep", self._upkeep_once)
+        for name, step in Housekeeping(self).steps().items():
+            self._forever(name, step)
 
     def _forever(self, name: str, step: Callable[[], Awaitable[float]]) -> None:
         self._loops.start_soon(forever, name, step, self._on_outage)
@@ -223,23 +221,6 @@ class Engine:
         if self.executor.runs:
             _LOG.error("%d jobs do not let themselves be cancelled and are abandoned", len(self.executor.runs))
         await self._until_settled()
-
-    async def _reap_once(self) -> float:
-        if self._incarnation.is_alive:  # whoever has just lost its own leases is no judge of others
-            await reap_once(self._pool)
-        return REAP_SECONDS
-
-    async def _schedule_once(self) -> float:
-        return await schedule_once(self._pool)
-
-    async def _audit_once(self) -> float:
-        if self.daemon_id is not None and self._incarnation.is_alive:
-            await audit_once(self._pool, self.daemon_id, self.executor, self.settler)
-        return AUDIT_SECONDS
-
-    async def _upkeep_once(self) -> float:
-        wait_seconds = await upkeep_once(self._pool, self.options.keep)
-        return min(wait_seconds, 1.0) if await self.services.connections.upkeep_once() else wait_seconds
 
     def _settled(self, batch: list[Settled]) -> None:
         self.settled_count += len(batch)

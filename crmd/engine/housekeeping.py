@@ -1,0 +1,78 @@
+"""What an engine does beside running jobs: reaping, firing schedules, comparing its leases, upkeep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from crmd.engine.audit import audit_once
+from crmd.engine.reaper import reap_once
+from crmd.engine.scheduler import schedule_once
+from crmd.engine.upkeep import upkeep_once
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from uuid import UUID
+
+    from crmd.engine.executor import Executor
+    from crmd.engine.options import EngineOptions
+    from crmd.engine.services import Services
+    from crmd.engine.settler import Settler
+
+REAP_SECONDS = 1.0
+AUDIT_SECONDS = 60.0
+
+
+class House(Protocol):
+    """The engine, as far as its housekeeping looks at it."""
+
+    services: Services
+    options: EngineOptions
+    settler: Settler
+    executor: Executor
+
+    @property
+    def daemon_id(self) -> UUID | None:
+        """The id of this life of the daemon."""
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether leases mean something now."""
+
+
+class Housekeeping:
+    """The steps of the loops that keep a fleet in order; each answers the seconds until its next turn."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._pool = house.services.pools.control
+
+    def steps(self) -> dict[str, Callable[[], Awaitable[float]]]:
+        """Every step by the name of its loop."""
+        return {
+            "reaping": self.reap_once,
+            "scheduling": self.schedule_once,
+            "auditing": self.audit_once,
+            "upkeep": self.upkeep_once,
+        }
+
+    async def reap_once(self) -> float:
+        """Recover the jobs of dead daemons. Whoever has just lost its own leases is no judge of others."""
+        if self._house.is_alive:
+            await reap_once(self._pool)
+        return REAP_SECONDS
+
+    async def schedule_once(self) -> float:
+        """Fire what is due."""
+        return await schedule_once(self._pool)
+
+    async def audit_once(self) -> float:
+        """Give back leases that this daemon does not know."""
+        house = self._house
+        if house.daemon_id is not None and house.is_alive:
+            await audit_once(self._pool, house.daemon_id, house.executor, house.settler)
+        return AUDIT_SECONDS
+
+    async def upkeep_once(self) -> float:
+        """Partitions, retention, and what connections need."""
+        wait_seconds = await upkeep_once(self._pool, self._house.options.keep)
+        return min(wait_seconds, 1.0) if await self._house.services.connections.upkeep_once() else wait_seconds
