@@ -1,0 +1,1 @@
+-- Enqueue in full.

@@ -1,0 +1,1 @@
+-- Limits, turns and pauses.
