@@ -58,6 +58,8 @@ class GuardedClient:
         self._session: aiohttp.ClientSession | None = None
         self._breaker = Breaker()
         self._slots: WeakValueDictionary[str, anyio.Semaphore] = WeakValueDictionary()
+        # The one seam below policy, retries and pauses: what records traffic, replays it or plays a provider goes here.
+        self.wire: Callable[[Request], Awaitable[Response | Unanswered]] = self.send_once
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -137,15 +139,19 @@ class GuardedClient:
         )
 
     async def _attempt(self, request: Request) -> Response | Unanswered:
-        if self._session is None:
-            raise RuntimeError("the client is used outside its `async with`")
         if request.gate is None:
-            return await send(self._session, request, body_bytes_max=self.policy.body_bytes_max)
+            return await self.wire(request)
         slots = self._slots.get(request.gate.key)
         if slots is None:
             slots = self._slots[request.gate.key] = anyio.Semaphore(self.policy.in_flight_max)
         async with slots:
-            return await send(self._session, request, body_bytes_max=self.policy.body_bytes_max)
+            return await self.wire(request)
+
+    async def send_once(self, request: Request) -> Response | Unanswered:
+        """Send over the network, once, with the bounds of the policy."""
+        if self._session is None:
+            raise RuntimeError("the client is used outside its `async with`")
+        return await send(self._session, request, body_bytes_max=self.policy.body_bytes_max)
 
     async def _book_failure(self, request: Request, reason: str) -> None:
         """Failures in a row close the gate, so that a provider which is down is not asked by every job in turn."""
