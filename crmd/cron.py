@@ -2,7 +2,8 @@
 
 The rule is Debian cron's. A schedule with a fixed minute and hour fires once for each reading of the clock: in the
 first pass of a repeated hour, and at the end of the jump when the clock skips it. A schedule whose minute or hour
-begins with a star is a rhythm: it follows elapsed time, so it fires in both passes and not at skipped readings.
+begins with a star is a rhythm: it follows elapsed time, so it fires in both passes and not at skipped readings. Only
+when a jump skips all that a rhythm inside fixed hours has on a day does it fire once at the jump's end.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from crmd.crontab import Crontab, read_crontab
+from crmd.crontab import Crontab, is_hashed, read_crontab
 from crmd.wallclock import jump_end, passes, repeat_end, repeat_start, utc_of, zone_of
 
 if TYPE_CHECKING:
@@ -72,9 +73,18 @@ class CronSchedule:
         wall = self.crontab.next_wall(wall)
         first, second = passes(wall, self.zone)
         while first > second:
+            if self._is_day_lost(wall):
+                return jump_end(wall, self.zone)
             wall = self.crontab.next_wall(self._wall(jump_end(wall, self.zone)) - _MINUTE)
             first, second = passes(wall, self.zone)
         return first if first > after else second
+
+    def _is_day_lost(self, skipped: datetime) -> bool:
+        """Whether the jump over `skipped` leaves nothing of its day: a time of day would not lose it either."""
+        if not self.crontab.has_fixed_hours:
+            return False
+        ends = (passes(wall, self.zone) for wall in self.crontab.first_and_last(skipped.date()))
+        return all(first > second for first, second in ends)
 
     def _wall(self, instant: datetime) -> datetime:
         return instant.astimezone(self.zone).replace(tzinfo=None, fold=0)
@@ -89,7 +99,7 @@ def read_cron(expression: str, zone: str = "UTC", *, spread_id: str | None = Non
         zone: IANA name of the zone whose clock the fields mean.
         spread_id: A stable id of the schedule; needed only for `H`.
     """
-    return _read(expression, zone, spread_id if "h" in expression.lower() else None)
+    return _read(expression, zone, spread_id if is_hashed(expression) else None)
 
 
 @lru_cache(maxsize=4096)

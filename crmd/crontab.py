@@ -59,6 +59,7 @@ class Crontab:
         nth_weekdays: (weekday, n) pairs: the nth one in the month; n = -1 is the last one.
         needs_both_days: Whether day of month and day of week must both fit (one begins with a star) or either.
         follows_elapsed_time: Whether minute or hour begins with a star: then it is a rhythm, not a time of day.
+        has_fixed_hours: Whether the hour does not begin with a star: then each day that fits has its ticks.
     """
 
     minutes: tuple[int, ...]
@@ -69,6 +70,7 @@ class Crontab:
     nth_weekdays: frozenset[tuple[int, int]]
     needs_both_days: bool
     follows_elapsed_time: bool
+    has_fixed_hours: bool
 
     def next_wall(self, wall: datetime) -> datetime:
         """The first matching reading of a clock without zone after `wall`, to the minute."""
@@ -92,6 +94,12 @@ class Crontab:
             or (weekday, (day.day + 6) // 7) in self.nth_weekdays
             or ((weekday, _LAST) in self.nth_weekdays and (day + _WEEK).month != day.month)
         )
+
+    def first_and_last(self, day: date) -> tuple[datetime, datetime]:
+        """The first and the last reading of a day that fits."""
+        midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - a reading, no instant
+        first = timedelta(hours=self.hours[0], minutes=self.minutes[0])
+        return midnight + first, midnight + timedelta(hours=self.hours[-1], minutes=self.minutes[-1])
 
     def _next_time(self, hour: int, minute: int) -> tuple[int, int] | None:
         at = bisect_left(self.hours, hour)
@@ -132,12 +140,22 @@ def read_crontab(expression: str, *, spread_id: str | None = None) -> Crontab:
         weekdays=frozenset(sets[4] - nth.keys()),
         nth_weekdays=frozenset(ordinals),
         needs_both_days=fields[2][0] in "*?" or fields[4][0] in "*?",
-        follows_elapsed_time=any(field.startswith(("*", "h/")) for field in fields[:2]),
+        follows_elapsed_time=any(_is_starred(field) for field in fields[:2]),
+        has_fixed_hours=not _is_starred(fields[1]),
     )
     if not any(crontab.fits(_FIRST_DAY + at * _DAY) for at in range(_CYCLE_DAYS)):
         sentence = f"The cron expression {expression!r} never fires."
         raise UsageError(sentence, hint="Check its day and month fields: no such day exists.")
     return crontab
+
+
+def is_hashed(expression: str) -> bool:
+    """Whether it has an `H`, so that schedules of one expression have ticks of their own each."""
+    return any(element.startswith("h") for element in expression.lower().replace(",", " ").split())
+
+
+def _is_starred(field: str) -> bool:
+    return field.startswith(("*", "h/"))
 
 
 def _split(expression: str) -> list[str]:
