@@ -64,12 +64,16 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """The job goes back to the queue, to be due after `delay_seconds`; 0 keeps its place."""
+    """The job goes back to the queue, to be due after `delay_seconds`; 0 keeps its place.
+
+    `held` names what it waits for besides its time, as in `crmd.job.held`: no claim takes it until that is over.
+    """
 
     delay_seconds: float
     is_attempt_given_back: bool
     snoozes: int = 0
     error: Fault | None = None
+    held: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

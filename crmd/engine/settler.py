@@ -156,9 +156,9 @@ def _rows(batch: list[Settled], with_children: set[UUID]) -> tuple[list[EndedRow
                 row = EndedRow(run.token, status, result, record(fault, run), progress)
                 is_parent = run.token.id in with_children and status == "completed"
                 (parents if is_parent else ended).append(row)
-            case Requeued(delay, is_attempt_given_back, snoozes, fault):
+            case Requeued(delay, is_attempt_given_back, snoozes, fault, held):
                 error = record(fault, run)
-                requeued.append(RequeuedRow(run.token, delay, is_attempt_given_back, snoozes, error, progress))
+                requeued.append(RequeuedRow(run.token, delay, is_attempt_given_back, snoozes, error, progress, held))
             case Forgotten():
                 pass
     return ended, requeued, parents

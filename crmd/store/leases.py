@@ -51,6 +51,7 @@ class RequeuedRow:
     snoozes: int = 0
     error: bytes | None = None
     progress: bytes | None = None
+    held: str | None = None
 
 
 @dataclass(slots=True)
@@ -152,6 +153,7 @@ async def settle_requeued(connection: Connection, rows: Sequence[RequeuedRow]) -
         [row.snoozes for row in rows],
         [row.error for row in rows],
         [row.progress for row in rows],
+        [row.held for row in rows],
     )
     return {row["id"] for row in moved}
 

@@ -2,22 +2,23 @@
 -- Due times come from the database's clock; a daemon sends delays only. Answers the ids that it moved.
 -- $1 uuid[]: ids  $2 bigint[]: fences  $3 uuid[]: claim ids  $4 float8[]: seconds until due
 -- $5 bool[]: whether the attempt is given back  $6 int[]: snoozes to add  $7 jsonb[]: the error to append, or NULL
--- $8 jsonb[]: last progress, or NULL
+-- $8 jsonb[]: last progress, or NULL  $9 text[]: what it is held for besides its time, or NULL
 -- Index: lease_pkey.
 WITH gone AS (
     DELETE FROM crmd.lease l
     USING unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::float8[], $5::boolean[], $6::integer[], $7::jsonb[],
-        $8::jsonb[]) AS s(id, fence, claim_id, delay_seconds, is_given_back, snoozes, error, last_progress)
+        $8::jsonb[], $9::text[])
+        AS s(id, fence, claim_id, delay_seconds, is_given_back, snoozes, error, last_progress, held)
     WHERE l.id = s.id AND l.fence = s.fence AND l.claim_id = s.claim_id
-    RETURNING l.*, s.delay_seconds, s.is_given_back, s.snoozes, s.error, s.last_progress
+    RETURNING l.*, s.delay_seconds, s.is_given_back, s.snoozes, s.error, s.last_progress, s.held
 ), kept AS (
     INSERT INTO crmd.job (id, run_at, rank_at, created_at, fence, attempt, max_attempts, crash_count, snooze_count,
-        type, queue, priority, payload, lane, workspace_id, user_id, parent_id, unique_key, started_at, checkpoint,
-        progress, errors, meta)
+        type, queue, priority, payload, lane, held, workspace_id, user_id, parent_id, unique_key, started_at,
+        checkpoint, progress, errors, meta)
     SELECT g.id, d.due_at, d.due_at - crmd.head_start(g.priority), g.created_at, g.fence,
         g.attempt - g.is_given_back::integer, g.max_attempts, g.crash_count - 1, g.snooze_count + g.snoozes, g.type,
-        g.queue, g.priority, g.payload, g.lane, g.workspace_id, g.user_id, g.parent_id, g.unique_key, g.started_at,
-        g.checkpoint, coalesce(g.last_progress, g.progress),
+        g.queue, g.priority, g.payload, g.lane, g.held, g.workspace_id, g.user_id, g.parent_id, g.unique_key,
+        g.started_at, g.checkpoint, coalesce(g.last_progress, g.progress),
         CASE WHEN g.error IS NULL THEN g.errors ELSE crmd.append_error(g.errors, g.error) END, g.meta
     FROM gone g CROSS JOIN LATERAL (
         -- An attempt that is given back keeps its place in the queue.
