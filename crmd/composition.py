@@ -72,20 +72,36 @@ async def opened(
     loaded = load_plugins(config, entries)
     async with reached(config, is_daemon=is_daemon) as server, open_pools(server) as pools:
         loaded = await prepare(pools, config, loaded)
-        async with GuardedClient("none") as provider_http, GuardedClient("public") as public_http:
-            limiter = Limiter(pools.control)
-            vault = _vault(config)
-            services = Services(
-                pools=pools,
-                job_types=loaded.job_types,
-                settings=loaded.settings,
-                connections=_connections(config, loaded, pools, provider_http, limiter, vault),
-                http=public_http,
-                limiter=limiter,
-                rates=rates_of(config),
-                is_role_changed=await _is_role_changed(pools),
-            )
-            yield Opened(config, loaded, services, vault, provider_http)
+        async with _working(config, loaded, pools) as everything:
+            yield everything
+
+
+@contextlib.asynccontextmanager
+async def beside(before: Opened) -> AsyncIterator[Opened]:
+    """The same once more, with pools and clients of its own: for another event loop, as a second daemon has it."""
+    async with (
+        open_pools(before.pools.server) as pools,
+        _working(before.config, before.loaded, pools) as everything,
+    ):
+        yield everything
+
+
+@contextlib.asynccontextmanager
+async def _working(config: Config, loaded: Loaded, pools: Pools) -> AsyncIterator[Opened]:
+    async with GuardedClient("none") as provider_http, GuardedClient("public") as public_http:
+        limiter = Limiter(pools.control)
+        vault = _vault(config)
+        services = Services(
+            pools=pools,
+            job_types=loaded.job_types,
+            settings=loaded.settings,
+            connections=_connections(config, loaded, pools, provider_http, limiter, vault),
+            http=public_http,
+            limiter=limiter,
+            rates=rates_of(config),
+            is_role_changed=await _is_role_changed(pools),
+        )
+        yield Opened(config, loaded, services, vault, provider_http)
 
 
 async def renewed(before: Opened, config: Config, loaded: Loaded) -> Opened:
