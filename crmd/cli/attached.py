@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from crmd.cli.asking import bounds_of
+from crmd.cli.session import configured, in_loop, log_quietly
 from crmd.errors import CrmdError, UsageError
 from crmd.reaching import reached
 from crmd.store.pools import open_pools
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from argparse import Namespace
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from uuid import UUID
 
     from crmd.config.loading import Config
@@ -35,6 +37,18 @@ async def database(config: Config) -> AsyncIterator[Pool]:
             yield pools.plugins
         except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.UndefinedFunctionError) as error:
             raise CrmdError("The database is not set up for this version.", hint="Run `crmd migrate`.") from error
+
+
+def on_database(arguments: Namespace, work: Callable[[Pool, Config], Awaitable[int]]) -> int:
+    """Run a command that needs no more than the database; answers its exit code."""
+    log_quietly(arguments)
+    config = configured(arguments)
+
+    async def reach() -> int:
+        async with database(config) as pool:
+            return await work(pool, config)
+
+    return in_loop(config, reach)
 
 
 async def job_id_of(pool: Pool, prefix: str) -> UUID:

@@ -19,6 +19,8 @@ DEFAULT_ACTIONS = {
     "jobs": "list",
     "schedules": "list",
     "connections": "list",
+    "dead": "list",
+    "templates": "list",
     "plugins": "list",
     "config": "show",
 }
@@ -130,11 +132,15 @@ class Grammar:
 
 def build_parser() -> Parser:
     """The parser of all of crmd's own commands."""
-    from crmd.cli import grammar_daily, grammar_setup  # noqa: PLC0415 - they are written with this module's Grammar
+    from crmd.cli import (  # noqa: PLC0415 - they are written with this module's Grammar
+        grammar_daily,
+        grammar_operations,
+        grammar_setup,
+    )
 
     grammar = Grammar()
-    grammar_setup.add(grammar)
-    grammar_daily.add(grammar)
+    for part in (grammar_setup, grammar_daily, grammar_operations):
+        part.add(grammar)
     return grammar.parser
 
 

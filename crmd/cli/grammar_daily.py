@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crmd.cli import grammar_operations
 from crmd.model import PRIORITIES, STATUSES
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def _add_enqueue(grammar: Grammar) -> None:
 
 
 def _add_jobs(grammar: Grammar) -> None:
-    jobs = grammar.command("jobs", "List, show, watch, retry and cancel jobs.", function="listed")
+    jobs = grammar.command("jobs", "List, show, watch, retry and cancel jobs; read their logs.", function="listed")
     actions = grammar.group(jobs)
     listed = grammar.command("list", "List jobs, newest first.", function="listed", under=actions)
     listed.add_argument("--status", choices=STATUSES, action="append", help="may be repeated")
@@ -59,8 +60,7 @@ def _add_jobs(grammar: Grammar) -> None:
     _add_one(grammar, actions, "show", "Show one job with its attempts.", "job")
     watch = grammar.command("watch", "Watch a job, or all, until it ends or Ctrl-C.", function="watch", under=actions)
     watch.add_argument("id", nargs="?", metavar="ID", help="a job's id, or its beginning")
-    _add_one(grammar, actions, "retry", "Run an ended job again, as a new one.", "job")
-    _add_one(grammar, actions, "cancel", "Cancel a job and those below it.", "job")
+    grammar_operations.add_to_jobs(grammar, actions)
 
 
 def _add_one(grammar: Grammar, actions: Commands, name: str, text: str, what: str) -> None:

@@ -1,4 +1,4 @@
-"""`crmd jobs`: list, show, watch, retry and cancel."""
+"""`crmd jobs`: list, show and watch."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from crmd.cli.asking import uuid_of, workspace_of
-from crmd.cli.attached import database, job_id_of
+from crmd.cli.attached import job_id_of, on_database
 from crmd.cli.live import live
 from crmd.cli.screen import emit_json, say, show_record, show_rows
-from crmd.cli.session import configured, in_loop, log_quietly
-from crmd.errors import CrmdError, ExitCode
+from crmd.errors import ExitCode
 from crmd.store import jobs
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
     from uuid import UUID
 
+    from crmd.config.loading import Config
     from crmd.store.pools import Pool
 
 COLUMNS = {
@@ -38,7 +38,7 @@ ENDED = frozenset({"completed", "failed", "cancelled", "dead"})
 def listed(arguments: Namespace) -> int:
     """List jobs, newest first."""
 
-    async def work(pool: Pool) -> int:
+    async def work(pool: Pool, _config: Config) -> int:
         rows = await jobs.list_jobs(
             pool,
             statuses=arguments.status,
@@ -51,86 +51,39 @@ def listed(arguments: Namespace) -> int:
         show_rows(shown, COLUMNS, is_json=arguments.is_json, empty="There are no such jobs.")
         return ExitCode.OK
 
-    return _with_database(arguments, work)
+    return on_database(arguments, work)
 
 
 def show(arguments: Namespace) -> int:
     """Show one job with its attempts."""
 
-    async def work(pool: Pool) -> int:
-        row = await _found(pool, await job_id_of(pool, arguments.id))
+    async def work(pool: Pool, _config: Config) -> int:
+        row = await jobs.found(pool, await job_id_of(pool, arguments.id))
         record = dict(row) if arguments.is_json else {name: value for name, value in row.items() if value is not None}
         show_record(record, is_json=arguments.is_json)
         return ExitCode.OK
 
-    return _with_database(arguments, work)
+    return on_database(arguments, work)
 
 
 def watch(arguments: Namespace) -> int:
     """Watch one job until it ends, or all until Ctrl-C."""
 
-    async def work(pool: Pool) -> int:
+    async def work(pool: Pool, _config: Config) -> int:
         if arguments.id is None:
             return await _watch_all(pool)
         return await _watch_one(pool, await job_id_of(pool, arguments.id), is_json=arguments.is_json)
 
-    return _with_database(arguments, work)
-
-
-def retry(arguments: Namespace) -> int:
-    """Run an ended job again, as a new one."""
-
-    async def work(pool: Pool) -> int:
-        job_id = await job_id_of(pool, arguments.id)
-        again = await jobs.retry(pool, job_id)
-        if again is None:
-            raise CrmdError(f"Job {job_id} has not ended yet.", hint=f"Cancel it first: crmd jobs cancel {job_id}")
-        show_record({"id": again.id, "retried_from": job_id, "is_new": again.is_new}, is_json=arguments.is_json)
-        return ExitCode.OK
-
-    return _with_database(arguments, work)
-
-
-def cancel(arguments: Namespace) -> int:
-    """Cancel a job and those below it."""
-
-    async def work(pool: Pool) -> int:
-        job_id = await job_id_of(pool, arguments.id)
-        before = await _found(pool, job_id)
-        if before["status"] in ENDED:
-            raise CrmdError(f"Job {job_id} has ended already: {before['status']}.")
-        answer = await jobs.cancel(pool, job_id, "cancelled by an operator")
-        show_record({"id": job_id, "answer": answer}, is_json=arguments.is_json)
-        return ExitCode.OK
-
-    return _with_database(arguments, work)
-
-
-def _with_database(arguments: Namespace, work: Callable[[Pool], Awaitable[int]]) -> int:
-    log_quietly(arguments)
-    config = configured(arguments)
-
-    async def reach() -> int:
-        async with database(config) as pool:
-            return await work(pool)
-
-    return in_loop(config, reach)
-
-
-async def _found(pool: Pool, job_id: UUID) -> Mapping[str, Any]:
-    row = await jobs.show(pool, job_id)
-    if row is None:  # retention dropped it between two statements
-        raise CrmdError(f"Job {job_id} is no longer kept.")
-    return dict(row)
+    return on_database(arguments, work)
 
 
 async def _watch_one(pool: Pool, job_id: UUID, *, is_json: bool) -> int:
     with live() as screen:
-        row = await _found(pool, job_id)
+        row: Mapping[str, Any] = dict(await jobs.found(pool, job_id))
         while row["status"] not in ENDED:
             screen.update(str(job_id)[:13], row["status"], row["progress"])
             await anyio.sleep(LOOK_SECONDS)
-            row = await _found(pool, job_id)
+            row = dict(await jobs.found(pool, job_id))
     if is_json:
         emit_json(dict(row))
     else:

@@ -14,6 +14,7 @@ from crmd.engine.executor import Executor
 from crmd.engine.forever import forever
 from crmd.engine.housekeeping import Housekeeping
 from crmd.engine.incarnation import Incarnation
+from crmd.engine.job_log import JobLog
 from crmd.engine.listener import Listener
 from crmd.engine.progress_writer import write_progress_once
 from crmd.engine.settler import Settler
@@ -59,6 +60,7 @@ class Engine:
         self.settled_count = 0
         self.turned_at = boot_seconds()
         self._stall_watch = StallWatch()
+        self._job_log = JobLog()
         self._on_outage = on_outage
         self._on_settled = on_settled
         self._pool = services.pools.control
@@ -77,6 +79,7 @@ class Engine:
             on_ready: Called once the first incarnation is registered and claims.
         """
         self._stall_watch.start()
+        self._job_log.begin()
         async with anyio.create_task_group() as jobs:
             self.executor = Executor(self.services, self.settler, jobs, self.options.slots)
             self._incarnation = self._make_incarnation()
@@ -91,7 +94,9 @@ class Engine:
                 loops.cancel_scope.cancel()
             jobs.cancel_scope.cancel()
         self._stall_watch.stop()
+        self._job_log.end()
         with anyio.move_on_after(CLEAN_UP_SECONDS):
+            await self._job_log.finish(self._pool)
             await self._incarnation.end()
 
     @property
@@ -137,6 +142,7 @@ class Engine:
         self._forever("watching", self._watch_once)
         self._forever("incarnation", self._incarnation.live_once)
         self._forever("progress", partial(write_progress_once, self._pool, self.executor))
+        self._forever("job log", partial(self._job_log.write_once, self._pool))
         if self.options.is_alone:
             return
         for name in self.options.slots:

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from crmd.store import job_log
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -40,4 +41,5 @@ async def upkeep_once(pool: Pool, keep: Keep) -> float:
             if dropped:
                 _LOG.info("retention dropped %d days of crmd.%s", dropped, table)
         swept: int = await connection.fetchval(_SQL.upkeep_sweep, keep.archive_days, SWEEP_MAX)
+        swept = max(swept, await job_log.sweep(connection, keep.archive_days, SWEEP_MAX))
     return 1.0 if swept >= SWEEP_MAX else INTERVAL_SECONDS

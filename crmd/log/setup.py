@@ -28,6 +28,7 @@ def configure_logging(wanted: Format, level: str, environ: Mapping[str, str], st
     """
     handler = _handler(chosen_format(wanted, environ, stream), stream)
     handler.set_name(HANDLER_NAME)
+    handler.setLevel(level.upper())  # the logs kept with jobs may want more than this
     root = logging.getLogger()
     for old in [one for one in root.handlers if one.name == HANDLER_NAME]:
         root.removeHandler(old)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
-from crmd.errors import UsageError
+from crmd.errors import CrmdError, UsageError
 from crmd.model import Enqueued
 from crmd.store.queries import load_queries
 from crmd.stored_text import PAYLOAD_BYTES_MAX
@@ -97,15 +97,30 @@ async def cancel(connection: Connection | Pool, job_id: UUID, reason: str) -> st
     return status
 
 
-async def retry(connection: Connection | Pool, job_id: UUID) -> Enqueued | None:
-    """Run an ended job again as a new job that names the old one; None when there is no ended job of that id."""
-    row = await connection.fetchrow(_SQL.job_retry, job_id)
+async def retry(connection: Connection | Pool, job_id: UUID, payload: object = None) -> Enqueued | None:
+    """Run an ended job again as a new job that names the old one; None when there is no ended job of that id.
+
+    A payload that is given replaces the old one; it is checked already, in the form that the connection takes.
+    """
+    row = await connection.fetchrow(_SQL.job_retry, job_id, payload)
     return None if row is None else Enqueued(row["id"], row["is_new"])
 
 
 async def show(connection: Connection | Pool, job_id: UUID) -> Row | None:
     """One job, in whichever table it stands."""
     row: Row | None = await connection.fetchrow(_SQL.job_show, job_id)
+    return row
+
+
+async def found(connection: Connection | Pool, job_id: UUID) -> Row:
+    """As `show`, for a job that was there a moment ago.
+
+    Raises:
+        CrmdError: Retention dropped it in between.
+    """
+    row = await show(connection, job_id)
+    if row is None:
+        raise CrmdError(f"Job {job_id} is no longer kept.")
     return row
 
 

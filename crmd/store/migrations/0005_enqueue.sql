@@ -1,1 +1,2 @@
 -- Enqueue in full.
+SELECT 1;

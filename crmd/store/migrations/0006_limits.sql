@@ -1,1 +1,2 @@
 -- Limits, turns and pauses.
+SELECT 1;

@@ -1,1 +1,2 @@
 -- Effects.
+SELECT 1;

@@ -1,1 +1,2 @@
 -- Durable work.
+SELECT 1;

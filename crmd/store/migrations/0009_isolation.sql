@@ -1,1 +1,2 @@
 -- Isolation and blame.
+SELECT 1;

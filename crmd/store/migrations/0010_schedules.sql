@@ -1,1 +1,2 @@
 -- Schedules in full.
+SELECT 1;

@@ -1,1 +1,2 @@
 -- Events in full.
+SELECT 1;

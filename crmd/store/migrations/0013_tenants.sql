@@ -1,1 +1,2 @@
 -- Tenant duties.
+SELECT 1;

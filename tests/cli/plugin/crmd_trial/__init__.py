@@ -43,6 +43,19 @@ async def fail(_: Context) -> None:
     raise ValueError("the dog ate it")
 
 
+@job("trial-picky", max_attempts=1)
+async def picky(_: Context, request: Count) -> None:
+    """Fails whatever it is given."""
+    raise ValueError(f"{request.count} is not to its liking")
+
+
+@job("trial-talk")
+async def talk(ctx: Context) -> None:
+    """Logs a line, and one that it should not have."""
+    ctx.log.info("talking")
+    ctx.log.warning("password=hunter2hunter2")
+
+
 @job("trial-flaky", max_attempts=3, backoff=Backoff(first_seconds=0.1))
 async def flaky(ctx: Context) -> str:
     """Fails once."""
