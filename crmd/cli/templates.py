@@ -9,6 +9,8 @@ from crmd.cli.asking import job_type_named, no_such, payload_of, uuid_of, worksp
 from crmd.cli.attached import job_id_of, on_database
 from crmd.cli.bulk import checked_payload
 from crmd.cli.screen import show_record, show_rows
+from crmd.cli.session import configured, in_loop, log_quietly
+from crmd.composition import opened
 from crmd.errors import ExitCode, UsageError
 from crmd.loaded import load_plugins
 from crmd.store import jobs, templates
@@ -59,27 +61,32 @@ def save(arguments: Namespace) -> int:
 def run(arguments: Namespace) -> int:
     """Enqueue the job of a template; the payload that is given goes over its own."""
     given = payload_of(arguments.payload)
+    log_quietly(arguments)
+    config = configured(arguments)
 
-    async def work(pool: Pool, config: Config) -> int:
-        workspace_id = workspace_of(arguments.workspace)
-        row = await _found(pool, arguments.name, arguments)
-        payload = checked_payload(config, row["job_type"], {**row["payload"], **given})
-        new = jobs.NewJobs(
-            type=row["job_type"],
-            payloads=[payload],
-            workspace_id=workspace_id or row["workspace_id"],
-            user_id=uuid_of(arguments.user, "a user"),
-            priority=row["priority"],
-            queue=row["queue"],
-            meta={"template": row["name"]},
-        )
-        async with acting(pool, "templates.run", row["name"], workspace_id=new.workspace_id) as found:
-            [answer] = await jobs.enqueue_many(pool, new)
-            found["jobId"] = str(answer.id)
-        show_record({"id": answer.id, "is_new": answer.is_new}, is_json=arguments.is_json)
-        return ExitCode.OK
+    async def work() -> int:
+        async with opened(config) as everything:  # its job type may not have been declared to the database yet
+            return await _enqueued(everything.pools.plugins, config, given, arguments)
 
-    return on_database(arguments, work)
+    return in_loop(config, work)
+
+
+async def _enqueued(pool: Pool, config: Config, given: dict[str, Any], arguments: Namespace) -> int:
+    row = await _found(pool, arguments.name, arguments)
+    new = jobs.NewJobs(
+        type=row["job_type"],
+        payloads=[checked_payload(config, row["job_type"], {**row["payload"], **given})],
+        workspace_id=workspace_of(arguments.workspace) or row["workspace_id"],
+        user_id=uuid_of(arguments.user, "a user"),
+        priority=row["priority"],
+        queue=row["queue"],
+        meta={"template": row["name"]},
+    )
+    async with acting(pool, "templates.run", row["name"], workspace_id=new.workspace_id) as found:
+        [answer] = await jobs.enqueue_many(pool, new)
+        found["jobId"] = str(answer.id)
+    show_record({"id": answer.id, "is_new": answer.is_new}, is_json=arguments.is_json)
+    return ExitCode.OK
 
 
 def remove(arguments: Namespace) -> int:

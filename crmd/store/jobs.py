@@ -72,7 +72,8 @@ async def enqueue_many(connection: Connection | Pool, new: NewJobs) -> list[Enqu
     except asyncpg.PostgresError as error:
         if error.sqlstate and error.sqlstate.startswith("CR"):
             hint = "See `crmd plugins` for the job types that the loaded plugins declare."
-            raise UsageError(f"{str(error).capitalize()}.", hint=hint) from error
+            sentence = str(error).splitlines()[0]
+            raise UsageError(f"{sentence[:1].upper()}{sentence[1:]}.", hint=hint) from error
         raise
     return [Enqueued(row["id"], row["is_new"]) for row in rows]
 
