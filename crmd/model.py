@@ -15,6 +15,9 @@ Priority: TypeAlias = Literal["critical", "high", "normal", "low"]
 Status: TypeAlias = Literal["pending", "scheduled", "processing", "completed", "failed", "cancelled", "dead"]
 CatchUp: TypeAlias = Literal["skip", "last", "all"]
 Overlap: TypeAlias = Literal["skip", "queue_one", "allow"]
+Scope: TypeAlias = Literal["waiting", "unfinished", "for"]
+OnConflict: TypeAlias = Literal["return", "replace", "merge", "push_back", "keep_time"]
+Answer: TypeAlias = Literal["created", "returned", "replaced", "merged", "pushed_back", "kept", "rejected"]
 
 PRIORITIES: tuple[Priority, ...] = ("critical", "high", "normal", "low")
 STATUSES: tuple[Status, ...] = ("pending", "scheduled", "processing", "completed", "failed", "cancelled", "dead")
@@ -59,10 +62,18 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Enqueued:
-    """The answer to an enqueue: the job's id, and whether it is new or the one that held the unique key."""
+    """The answer to an enqueue.
+
+    Attributes:
+        id: The job that now stands for what was asked: a new one, or the one that held the unique key. With the answer
+            `"rejected"`, which only job types with a limit that is declared so give, there is no job of this id.
+        is_new: Whether a job was made.
+        answer: What was done.
+    """
 
     id: UUID
     is_new: bool
+    answer: Answer = "created"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,17 +94,26 @@ class Concurrency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unique:
-    """At most one job per key.
+    """At most one job per key, and what becomes of a job whose key is taken. See docs/enqueue.md.
 
     Args:
         scope: `"waiting"` until the job starts, `"unfinished"` until it ends, `"for"` for `seconds`.
-        fields: The payload fields (as on the wire) that make the key; None for the whole payload.
+        fields: The payload fields (as on the wire, nested ones as `"contact.id"`) that make the key; None for the whole
+            payload.
         seconds: How long scope `"for"` holds.
+        on_conflict: `"return"` the job that holds the key; or, as long as that has never started, `"replace"` its
+            payload, `"merge"` both, `"push_back"` its time, or `"keep_time"` while its payload is replaced. A job that
+            has started is never changed: one follow-up is queued behind it.
+        delay_seconds: Due so long after the enqueue, where the caller does not say when.
+        max_delay_seconds: How far `"push_back"` may move a job, counted from the first enqueue.
     """
 
-    scope: Literal["waiting", "unfinished", "for"] = "unfinished"
+    scope: Scope = "unfinished"
     fields: tuple[str, ...] | None = None
     seconds: float | None = None
+    on_conflict: OnConflict = "return"
+    delay_seconds: float | None = None
+    max_delay_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +134,25 @@ class Schedule:
     catch_up: CatchUp = "last"
     catch_up_max: int = 100
     overlap: Overlap = "skip"
+    spread_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class At:
+    """When a schedule fires that fires once.
+
+    Args:
+        at: An instant, or, without an offset from UTC, a reading of the clock in `timezone`.
+        timezone: IANA name of a zone.
+        offset_seconds: How long after `at` it fires; negative: before. Elapsed time.
+        catch_up: With `"skip"` it fires at most 60 seconds late; otherwise whenever a daemon runs again.
+        spread_seconds: As for a `Schedule`.
+    """
+
+    at: datetime
+    timezone: str = "UTC"
+    offset_seconds: int = 0
+    catch_up: CatchUp = "last"
     spread_seconds: int = 0
 
 

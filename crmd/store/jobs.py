@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
 
-    from crmd.model import Priority
+    from crmd.model import OnConflict, Priority, Scope
     from crmd.store.pools import Connection, Pool
 
     Row: TypeAlias = asyncpg.Record
@@ -41,6 +41,15 @@ class NewJobs:
         parent_id: The parent that counts them as its children.
         max_attempts: None: as declared.
         meta: Kept with each job, as its cause; same form as a payload.
+        unique_scope: None: as declared.
+        unique_seconds: How long scope `for` holds; None: as declared.
+        on_conflict: What becomes of a job whose key is taken; None: as declared.
+        max_delay_seconds: How far `push_back` may move it; None: as declared.
+        delay_seconds: Due so long from now, where `run_at` is None; None: as declared.
+        expires_at: Never started after this.
+        expires_in_seconds: Never started so long after it was due; None: as declared.
+        after: Ids of jobs that have to end well first.
+        payload_version: Which version of their type the payloads are; None: the newest that is declared.
     """
 
     type: str
@@ -54,6 +63,15 @@ class NewJobs:
     parent_id: UUID | None = None
     max_attempts: int | None = None
     meta: Any = None
+    unique_scope: Scope | None = None
+    unique_seconds: float | None = None
+    on_conflict: OnConflict | None = None
+    max_delay_seconds: float | None = None
+    delay_seconds: float | None = None
+    expires_at: datetime | None = None
+    expires_in_seconds: float | None = None
+    after: Sequence[UUID] | None = None
+    payload_version: int | None = None
 
 
 async def enqueue_many(connection: Connection | Pool, new: NewJobs) -> list[Enqueued]:
@@ -67,7 +85,9 @@ async def enqueue_many(connection: Connection | Pool, new: NewJobs) -> list[Enqu
     try:
         rows = await connection.fetch(
             _SQL.enqueue, new.type, new.payloads, new.workspace_id, new.user_id, new.run_at, new.priority, new.queue,
-            new.unique_keys, new.parent_id, new.max_attempts, new.meta,
+            new.unique_keys, new.parent_id, new.max_attempts, new.meta, new.unique_scope, new.unique_seconds,
+            new.on_conflict, new.max_delay_seconds, new.delay_seconds, new.expires_at, new.expires_in_seconds, new.after,
+            new.payload_version,
         )  # fmt: skip
     except asyncpg.PostgresError as error:
         if error.sqlstate and error.sqlstate.startswith("CR"):
@@ -75,7 +95,7 @@ async def enqueue_many(connection: Connection | Pool, new: NewJobs) -> list[Enqu
             sentence = str(error).splitlines()[0]
             raise UsageError(f"{sentence[:1].upper()}{sentence[1:]}.", hint=hint) from error
         raise
-    return [Enqueued(row["id"], row["is_new"]) for row in rows]
+    return [Enqueued(row["id"], row["is_new"], row["answer"]) for row in rows]
 
 
 def check_size(payload: bytes) -> bytes:

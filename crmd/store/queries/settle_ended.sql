@@ -12,8 +12,8 @@ WITH gone AS (
     WHERE l.id = s.id AND l.fence = s.fence AND l.claim_id = s.claim_id
     RETURNING l.*, s.status, s.result, s.error, s.last_progress
 ), freed AS (
-    DELETE FROM crmd.unique_key u USING gone g
-    WHERE u.key = g.unique_key AND u.job_id = g.id AND u.expires_at = 'infinity'
+    SELECT crmd.free_keys(array_agg(g.id), array_agg(g.unique_key))
+    FROM gone g WHERE g.unique_key IS NOT NULL HAVING count(*) > 0
 ), kept AS (
     INSERT INTO crmd.archive (id, finished_at, run_at, created_at, started_at, fence, attempt, max_attempts, crash_count,
         snooze_count, status, type, queue, priority, payload, lane, workspace_id, user_id, parent_id, unique_key,
@@ -29,4 +29,4 @@ WITH gone AS (
     SELECT crmd.book_children(array_agg(parent_id), array_agg(status), array_agg(result))
     FROM kept WHERE parent_id IS NOT NULL HAVING count(*) > 0
 )
-SELECT k.id FROM kept k LEFT JOIN booked ON true
+SELECT k.id FROM kept k LEFT JOIN booked ON true LEFT JOIN freed ON true
