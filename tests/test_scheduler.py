@@ -8,7 +8,9 @@ import asyncpg
 import pytest
 
 import crmd
+from crmd.engine.heartbeat import register
 from crmd.engine.scheduler import schedule_once
+from crmd.store import leases
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -74,10 +76,11 @@ async def minutes(workbench: Workbench, count: int) -> None:
 
 async def claim(workbench: Workbench, job_type: str) -> Any:  # noqa: ANN401 - a row of claim_one.sql
     """Start the waiting job of a type and leave it running."""
-    for row in await workbench._claim():
-        if row["type"] == job_type:
-            return row
-    raise AssertionError(f"no job of {job_type} waits")
+    pool = workbench._pool
+    job_id = await pool.fetchval("SELECT id FROM crmd.job WHERE type = $1", job_type)
+    daemon_id = await register(pool, "test", ["normal"], 3600)
+    [row] = await leases.claim_one(pool, daemon_id, job_id, leases.new_claim_id())
+    return row
 
 
 async def test_skip_books_what_it_skips(workbench: Workbench) -> None:
@@ -184,10 +187,10 @@ async def test_an_alias_heeds_overlap_too(workbench: Workbench) -> None:
 async def test_a_resumed_schedule_makes_up_for_nothing(workbench: Workbench) -> None:
     """Paused, nothing fires; resumed, it goes on from the next slot."""
     schedule_id = await workbench._pool.fetchval("SELECT id FROM crmd.schedule WHERE id LIKE '%/allows'")
-    await workbench._pool.fetchval(SQL.schedule_pause, schedule_id, True)
+    await workbench._pool.fetchval(SQL.schedule_pause, schedule_id, True, False)
     await minutes(workbench, 3)
     assert await jobs_of(workbench, "allows") == 0
-    await workbench._pool.fetchval(SQL.schedule_pause, schedule_id, False)
+    await workbench._pool.fetchval(SQL.schedule_pause, schedule_id, False, False)
     await workbench.tick()
     assert await jobs_of(workbench, "allows") == 0
     await minutes(workbench, 1)

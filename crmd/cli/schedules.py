@@ -62,7 +62,7 @@ def _set_paused(arguments: Namespace, *, is_paused: bool) -> int:
 
     async def work() -> None:
         async with database(config) as pool:
-            if await pool.fetchval(_SQL.schedule_pause, arguments.id, is_paused) is None:
+            if await pool.fetchval(_SQL.schedule_pause, arguments.id, is_paused, False) is None:
                 known = [row["id"] for row in await pool.fetch(_SQL.schedule_list)]
                 raise no_such("schedule", arguments.id, known, "See `crmd schedules`.")
 

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from crmd.due import DueTicks, Timetable, due_ticks, read_timetable, spread_delay
+from crmd.crontab import is_hashed
+from crmd.due import DueTicks, due_together, read_timetable, spread_delay
 from crmd.errors import CrmdError
 from crmd.store.pools import UNREACHABLE
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from crmd.store.pools import Connection, Pool
+
+    Decided = tuple[Any, DueTicks]  # a row of schedules_due.sql, and what it owes
 
 _LOG = logging.getLogger("crmd.engine")
 _SQL = load_queries("crmd.store")
-BATCH = 500
+# Few enough for one statement to stay far from its deadline, and for several daemons to share an hour's worth.
+BATCH = 5000
 _JUST_BEFORE = timedelta(seconds=1)
+_NAMED_MAX = 20
 LOOK_MAX_SECONDS = 5.0
 
 
@@ -29,9 +36,10 @@ async def schedule_once(pool: Pool) -> float:
     """Fire what is due; answers the seconds until the next look."""
     async with pool.acquire() as connection, connection.transaction():
         rows = await connection.fetch(_SQL.schedules_due, BATCH)
-        decided = [(row, ticks) for row in rows if (ticks := await _decided(connection, row)) is not None]
-        if decided:
-            await _fire(connection, decided)
+        decided, broken = decide(rows)
+        broken += await _fire(connection, decided)
+        if broken:
+            await _set_aside(connection, broken)
     if len(rows) == BATCH:
         return 0.0
     seconds: float | None = await pool.fetchval(_SQL.schedules_next)
@@ -39,24 +47,56 @@ async def schedule_once(pool: Pool) -> float:
     return soon + 0.05 * random.random()  # noqa: S311 - jitter, so that a fleet does not look as one
 
 
-async def _decided(connection: Connection, row: Any) -> DueTicks | None:  # noqa: ANN401 - a row of schedules_due.sql
-    """What the schedule owes; one that cannot be evaluated is set aside with its reason."""
-    handled = row["last_due_at"] or row["next_due_at"] - _JUST_BEFORE  # a row that was made by hand
-    try:
-        timetable = _timetable(row["expression"], row["timezone"], row["id"])
-        return due_ticks(timetable, handled, row["now"], row["catch_up"], row["catch_up_max"])
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others go on; it is kept and logged
-        await _set_aside(connection, row, str(error) if isinstance(error, CrmdError) else repr(error))
-        return None
+def decide(rows: Sequence[Any]) -> tuple[list[Decided], list[tuple[str, str]]]:
+    """What the rows of schedules_due.sql owe, and the ids of those that cannot be evaluated, with the reason.
+
+    Schedules that share their times are decided together: a million rows have a few dozen timetables.
+    """
+    decided: list[Decided] = []
+    broken: list[tuple[str, str]] = []
+    for alike in _by_times(rows):
+        try:
+            decided += zip(alike, _owed(alike), strict=True)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others go on; it is kept and logged
+            reason = str(error) if isinstance(error, CrmdError) else repr(error)
+            broken += [(row["id"], reason) for row in alike]
+    return decided, broken
 
 
-async def _set_aside(connection: Connection, row: Any, reason: str) -> None:  # noqa: ANN401 - a row of schedules_due.sql
-    _LOG.error("schedule %s is set aside: %s", row["id"], reason)
-    await connection.execute(_SQL.schedule_break, row["id"], reason)
+def _by_times(rows: Iterable[Any]) -> Iterable[list[Any]]:
+    groups: dict[tuple[Any, ...], list[Any]] = {}
+    for row in rows:
+        expression = row["expression"]
+        own = row["id"] if is_hashed(expression) else None
+        times = (expression, row["timezone"], row["offset_seconds"], row["catch_up"], row["catch_up_max"], own)
+        groups.setdefault((*times, None if row["has_job_type"] else row["job_type"]), []).append(row)
+    return groups.values()
 
 
-async def _fire(connection: Connection, decided: list[tuple[Any, DueTicks]]) -> None:
-    """Fire all at once; where one can't be fired, fire each on its own, so that only that one is set aside."""
+def _owed(alike: Sequence[Any]) -> list[DueTicks]:
+    row = alike[0]
+    if not row["has_job_type"]:
+        raise CrmdError(f"No job type {row['job_type']!r} is registered.")
+    timetable = read_timetable(
+        row["expression"], row["timezone"], spread_id=row["id"], offset_seconds=row["offset_seconds"]
+    )
+    handled = [one["last_due_at"] or one["next_due_at"] - _JUST_BEFORE for one in alike]  # None: a row made by hand
+    return due_together(timetable, handled, row["now"], row["catch_up"], row["catch_up_max"])
+
+
+async def _set_aside(connection: Connection, broken: Sequence[tuple[str, str]]) -> None:
+    for schedule_id, reason in broken[:_NAMED_MAX]:
+        _LOG.error("schedule %s is set aside: %s", schedule_id, reason)
+    if len(broken) > _NAMED_MAX:
+        _LOG.error("%d more schedules are set aside", len(broken) - _NAMED_MAX)
+    ids, reasons = zip(*broken, strict=True)
+    await connection.execute(_SQL.schedules_break, ids, reasons)
+
+
+async def _fire(connection: Connection, decided: Sequence[Decided]) -> list[tuple[str, str]]:
+    """Fire all at once. Where that fails, halve until what cannot be fired stands alone; answers it with the reason."""
+    if not decided:
+        return []
     try:
         async with connection.transaction():
             await _fire_together(connection, decided)
@@ -65,26 +105,26 @@ async def _fire(connection: Connection, decided: list[tuple[Any, DueTicks]]) -> 
     except asyncpg.PostgresError as error:
         if len(decided) == 1:
             [(row, _)] = decided
-            await _set_aside(connection, row, _reason(error))
-            return
-        for one in decided:
-            await _fire(connection, [one])
+            return [(row["id"], _reason(error))]
+        middle = len(decided) // 2
+        return await _fire(connection, decided[:middle]) + await _fire(connection, decided[middle:])
+    return []
 
 
-async def _fire_together(connection: Connection, decided: list[tuple[Any, DueTicks]]) -> None:
-    fires = [
-        (row["id"], tick, tick + spread_delay(row["id"], row["spread_seconds"]))
-        for row, ticks in decided
-        for tick in ticks.ticks
+async def _fire_together(connection: Connection, decided: Sequence[Decided]) -> None:
+    slots = [
+        (row["id"], tick, tick + spread_delay(row["id"], row["spread_seconds"]), previous)
+        for row, owed in decided
+        for previous, tick in itertools.pairwise((row["last_tick_at"], *owed.ticks))
     ]
-    if fires:
-        ids, due, run = (list(column) for column in zip(*fires, strict=True))
-        await connection.fetch(_SQL.schedules_fire, ids, due, run)
+    if slots:
+        await connection.fetch(_SQL.schedules_fire, *map(list, zip(*slots, strict=True)), False)
     await connection.execute(
         _SQL.schedules_advance,
         [row["id"] for row, _ in decided],
-        [ticks.last_due_at for _, ticks in decided],
-        [ticks.next_due_at for _, ticks in decided],
+        [owed.last_due_at for _, owed in decided],
+        [owed.next_due_at for _, owed in decided],
+        [owed.ticks[-1] if owed.ticks else None for _, owed in decided],
     )
 
 
@@ -93,8 +133,3 @@ def _reason(error: asyncpg.PostgresError) -> str:
     if error.sqlstate.startswith("CR"):
         return str(error)
     return f"its job cannot be enqueued (SQLSTATE {error.sqlstate})"
-
-
-@lru_cache(maxsize=4096)
-def _timetable(expression: str, zone: str, schedule_id: str) -> Timetable:
-    return read_timetable(expression, zone, spread_id=schedule_id)
