@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING
 
 from crmd.backoff import Backoff
 from crmd.context import Context, Enqueuing, Statements, Transaction
-from crmd.errors import CrmdError, FailJob, GateClosed, JobError, LeaseLost, RetryJob
+from crmd.effecting import Effect, Effecting
+from crmd.errors import (
+    CrmdError,
+    EffectRefused,
+    EffectUnknown,
+    FailJob,
+    GateClosed,
+    JobError,
+    LeaseLost,
+    NotAccepted,
+    RetryJob,
+)
 from crmd.health_check import HealthCheck
 from crmd.hookspecs import hookimpl
 from crmd.job_type import JobType, job
@@ -36,6 +47,7 @@ if TYPE_CHECKING:
     from crmd.connections.client import ConnectionClient
     from crmd.connections.provider import Provider
     from crmd.http.limiter import Rate
+    from crmd.http.posting import posting
     from crmd.http.response import Response, served_at
     from crmd.http.retry import OutcomeUnknown
     from crmd.http.verdict import AuthExpired, Final, RateLimited, Retryable, Verdict, classify
@@ -56,6 +68,7 @@ _LATER = {
     "Retryable": "crmd.http.verdict",
     "Verdict": "crmd.http.verdict",
     "classify": "crmd.http.verdict",
+    "posting": "crmd.http.posting",
     "served_at": "crmd.http.response",
 }
 
@@ -68,6 +81,10 @@ __all__ = [
     "ConnectionClient",
     "Context",
     "CrmdError",
+    "Effect",
+    "EffectRefused",
+    "EffectUnknown",
+    "Effecting",
     "Enqueued",
     "Enqueuing",
     "FailJob",
@@ -79,6 +96,7 @@ __all__ = [
     "JobType",
     "LeaseLost",
     "NoPayload",
+    "NotAccepted",
     "OutcomeUnknown",
     "Payload",
     "Priority",
@@ -100,6 +118,7 @@ __all__ = [
     "hookimpl",
     "job",
     "load_queries",
+    "posting",
     "served_at",
 ]
 

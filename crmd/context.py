@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from crmd.effecting import Effecting
+
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping, Sequence
@@ -115,7 +117,7 @@ class Transaction(Statements, Enqueuing, Protocol):
         """Note that the connection is fresh as of now."""
 
 
-class Context(Enqueuing, Protocol):
+class Context(Enqueuing, Effecting, Protocol):
     """The context of one running job."""
 
     @property

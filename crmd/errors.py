@@ -7,6 +7,10 @@ a traceback. `JobError` and its children are for handlers: raising one decides w
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from uuid import UUID
 
 
 class ExitCode(IntEnum):
@@ -86,6 +90,13 @@ class FailJob(JobError):  # noqa: N818 - reads as what it orders: `raise FailJob
     """Fail for good at once: the input can never succeed, so no attempt is worth making."""
 
 
+class Veto(FailJob):
+    """Raised by a handler of events that runs inside the emitting transaction: what happened must not happen.
+
+    Whoever emitted gets it raised from the call; nothing of that call is kept. A job that lets it through fails.
+    """
+
+
 class GateClosed(JobError):  # noqa: N818 - a state of a key, not a fault of the job
     """The key this job needs is closed until an instant; the job waits without spending an attempt.
 
@@ -104,3 +115,40 @@ class GateClosed(JobError):  # noqa: N818 - a state of a key, not a fault of the
 
 class LeaseLost(JobError):  # noqa: N818 - what happened to the lease; the job's own code did nothing wrong
     """This claim of the job is no longer the current one, so nothing it writes counts."""
+
+
+class NotKnownHere(JobError):  # noqa: N818 - what this daemon lacks; the job's own code did nothing wrong
+    """No plugin loaded here can run the job; it is held, as if never claimed, until a daemon comes that can.
+
+    Args:
+        what: A job type, or a version of a payload.
+        reason: What this daemon knows instead.
+    """
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"this daemon does not know {what}: {reason}")
+        self.what = what
+
+
+class NotAccepted(RetryJob):
+    """What was sent was surely not accepted, so that sending it again makes no second one. Counts as an attempt."""
+
+
+class EffectRefused(FailJob):
+    """What was to be sent surely did not leave or was not accepted, and never will be: no second try makes sense."""
+
+
+class EffectUnknown(JobError):  # noqa: N818 - what is known about an effect; the job's own code did nothing wrong
+    """Whether an effect took place is not known yet; the job waits without spending an attempt.
+
+    Args:
+        effect_id: Of the row in `crmd.effect`.
+        reason: What is known, for people.
+        after_seconds: When to look again; None: the job is held until somebody resolves the effect.
+    """
+
+    def __init__(self, effect_id: UUID, reason: str, *, after_seconds: float | None) -> None:
+        super().__init__(f"effect {effect_id}: {reason}")
+        self.effect_id = effect_id
+        self.reason = reason
+        self.after_seconds = after_seconds

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
 
-from crmd.errors import FailJob, GateClosed, LeaseLost, RetryJob
+from crmd.errors import EffectUnknown, FailJob, GateClosed, LeaseLost, NotKnownHere, RetryJob
 from crmd.model import Cancel, Snooze
 
 if TYPE_CHECKING:
@@ -146,6 +146,12 @@ def _after_error(error: BaseException, tried: Try) -> Outcome:
         case GateClosed(after_seconds=after):
             wait = GATE_RECHECK_SECONDS if after is None else max(after, 0.001)
             return Requeued(wait, is_attempt_given_back=True, error=_fault(error))
+        case NotKnownHere():
+            return Requeued(0, is_attempt_given_back=True, held="unknown")
+        case EffectUnknown(after_seconds=None):
+            return Requeued(0, is_attempt_given_back=True, error=_fault(error), held="reconcile")
+        case EffectUnknown(after_seconds=float() | int() as after):
+            return Requeued(max(after, 0.001), is_attempt_given_back=True, error=_fault(error))
         case FailJob():
             return Ended("failed", error=_fault(error))
         case RetryJob(after_seconds=after):

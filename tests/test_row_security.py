@@ -117,7 +117,7 @@ async def test_every_view_asks_as_its_reader(workbench: Workbench) -> None:
 
 @pytest.mark.crmd_plugins(*BUILT_IN)
 async def test_plugins_have_no_rights_on_what_is_the_engines(workbench: Workbench) -> None:
-    """The role of plugins cannot read, write or empty any table of the engine but connections and cursors."""
+    """The role of plugins cannot read, write or empty any table of the engine but what is named here."""
     rights = await workbench._pool.fetch(
         """
         SELECT c.relname, p.word
@@ -128,7 +128,7 @@ async def test_plugins_have_no_rights_on_what_is_the_engines(workbench: Workbenc
     )
     found = {(row["relname"], row["word"]) for row in rights if row["relname"] != "test_clock"}
     cursors = {("cursor", word) for word in ("SELECT", "INSERT", "UPDATE", "DELETE")}
-    assert found == {("connection", "SELECT"), ("connections", "SELECT"), *cursors}
+    assert found == {("connection", "SELECT"), ("connections", "SELECT"), ("effect", "SELECT"), *cursors}
 
 
 @pytest.mark.crmd_plugins(HERE)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from crmd.engine.audit import audit_once
 from crmd.engine.reaper import reap_once
+from crmd.engine.reconciling import reconcile_once
 from crmd.engine.scheduler import schedule_once
 from crmd.engine.upkeep import upkeep_once
 
@@ -53,6 +54,7 @@ class Housekeeping:
             "scheduling": self.schedule_once,
             "auditing": self.audit_once,
             "upkeep": self.upkeep_once,
+            "reconciling": self.reconcile_once,
         }
 
     async def reap_once(self) -> float:
@@ -71,6 +73,10 @@ class Housekeeping:
         if house.daemon_id is not None and house.is_alive:
             await audit_once(self._pool, house.daemon_id, house.executor, house.settler)
         return AUDIT_SECONDS
+
+    async def reconcile_once(self) -> float:
+        """Effects whose sender is gone, and jobs that waited for one."""
+        return await reconcile_once(self._pool)
 
     async def upkeep_once(self) -> float:
         """Partitions, retention, and what connections need."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from crmd.engine.effects import Effects
 from crmd.engine.run import NOTE_MAX, Progress, Run
 from crmd.engine.starter import Starter
 from crmd.engine.transaction import job_transaction
@@ -35,13 +36,14 @@ _T = TypeVar("_T")
 class JobContext:
     """The context of one running job. What starts jobs and emits is a `Starter`'s, made when first asked for."""
 
-    __slots__ = ("_job", "_run", "_services", "_starter")
+    __slots__ = ("_effects", "_job", "_run", "_services", "_starter")
 
     def __init__(self, run: Run, services: Services) -> None:
         self._run = run
         self._services = services
         self._job: Job | None = None
         self._starter: Starter | None = None
+        self._effects: Effects | None = None
 
     @property
     def job(self) -> Job:
@@ -84,6 +86,13 @@ class JobContext:
     def emit_many(self) -> Any:  # noqa: ANN401 - see crmd.Enqueuing
         """See `crmd.Enqueuing`."""
         return self._start.emit_many
+
+    @property
+    def effect(self) -> Any:  # noqa: ANN401 - see crmd.Effecting
+        """See `crmd.Effecting`."""
+        if self._effects is None:
+            self._effects = Effects(self._run, self._services.pools.plugins, self._as_holder, self.transaction)
+        return self._effects.effect
 
     def transaction(self, *, workspace_id: UUID | None = None) -> AbstractAsyncContextManager[JobTransaction]:
         """A transaction under row-level security for the job's workspace."""

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crmd.store import job_log
+from crmd.store import effects, job_log
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -42,4 +42,5 @@ async def upkeep_once(pool: Pool, keep: Keep) -> float:
                 _LOG.info("retention dropped %d days of crmd.%s", dropped, table)
         swept: int = await connection.fetchval(_SQL.upkeep_sweep, keep.archive_days, SWEEP_MAX)
         swept = max(swept, await job_log.sweep(connection, keep.archive_days, SWEEP_MAX))
+        swept = max(swept, await effects.sweep(connection, days=keep.archive_days, rows_max=SWEEP_MAX))
     return 1.0 if swept >= SWEEP_MAX else INTERVAL_SECONDS
