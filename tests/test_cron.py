@@ -93,7 +93,7 @@ def assert_rule_where_differing(schedule: CronSchedule, ours: list[datetime], th
     hours a jump leaves nothing, except when its search begins on that very day.
     """
     for tick in sorted(set(ours) ^ set(theirs)):
-        low, high = tick - timedelta(hours=12), tick + timedelta(hours=12)
+        low, high = tick - timedelta(hours=24), tick + timedelta(hours=24)
         assert offset_changes(schedule.zone, low, high), tick
         assert all_ticks(schedule, low, high) == rule_ticks(schedule, low, high)
 
@@ -203,7 +203,7 @@ fields = st.tuples(
 @settings(max_examples=int(os.environ.get("CRMD_TEST_EXAMPLES", "300")), deadline=None)
 @given(parts=fields, zone=st.sampled_from(ZONES), seconds=st.integers(0, 4 * 365 * 86400))
 @example(parts=("*/7", "0", "31", "*", "*"), zone="Asia/Beirut", seconds=0)
-@example(parts=("0", "*/6", "*", "*", "0"), zone="Australia/Lord_Howe", seconds=6591600)
+@example(parts=("*", "23", "*", "*/3", "0"), zone="Australia/Lord_Howe", seconds=2379000)
 @example(parts=("*/7", "2", "*", "3,10", "0"), zone="America/New_York", seconds=60 * 86400)
 def test_next_ticks_of_any_expression_match_cronsim(parts: tuple[str, ...], zone: str, seconds: int) -> None:
     """From any second of four years, the next ten ticks of a combination of fields are cronsim's, or the rule's."""

@@ -9,6 +9,7 @@ ALTER TABLE crmd.schedule
     ADD COLUMN connection_id  uuid,                       -- goes away with its connection
     ADD COLUMN subject        text,                       -- what it is about: moved and dropped with it
     ADD COLUMN offset_seconds integer NOT NULL DEFAULT 0, -- how long after its subject's time; negative: before
+    ADD COLUMN payload_version smallint,                  -- its payload's; NULL: that of its job type at the time
     ADD COLUMN last_tick_at   timestamptz,                -- the newest tick that fired or was skipped
     ADD COLUMN done_at        timestamptz;                -- no tick will follow; kept as long as ended jobs are
 ALTER TABLE crmd.schedule ADD CONSTRAINT schedule_offset
@@ -68,24 +69,23 @@ BEGIN
         ORDER BY w.workspace_id, w.id, w.ordinality DESC
     ), wanted AS (
         -- The payload names the connection, as its job type declares, so that its gate holds the jobs.
-        SELECT n.*, n.payload || coalesce((
-            SELECT jsonb_object_agg(k ->> 'per', n.connection_id)
-            FROM crmd.job_type t, jsonb_array_elements(t.keys) k
-            WHERE n.connection_id IS NOT NULL AND (t.name = n.job_type OR n.job_type = ANY (t.aliases))
-              AND k ->> 'name' = 'connection' AND k ->> 'per' IS NOT NULL), '{}') AS full_payload
-        FROM named n
+        SELECT n.*, coalesce(n.payload_version, t.payload_version) AS version, n.payload || coalesce((
+            SELECT jsonb_object_agg(k ->> 'per', n.connection_id) FROM jsonb_array_elements(t.keys) k
+            WHERE n.connection_id IS NOT NULL AND k ->> 'name' = 'connection' AND k ->> 'per' IS NOT NULL), '{}')
+            AS full_payload
+        FROM named n JOIN crmd.job_type t ON t.name = n.job_type OR n.job_type = ANY (t.aliases)
     ), written AS (
-        INSERT INTO crmd.schedule AS s (id, job_type, expression, timezone, payload, workspace_id, user_id, connection_id,
-            subject, origin, offset_seconds, catch_up, catch_up_max, overlap, spread_seconds, last_due_at, next_due_at,
-            updated_at)
-        SELECT w.full_id, w.job_type, w.expression, w.timezone, w.full_payload, w.workspace_id, w.user_id,
+        INSERT INTO crmd.schedule AS s (id, job_type, expression, timezone, payload, payload_version, workspace_id,
+            user_id, connection_id, subject, origin, offset_seconds, catch_up, catch_up_max, overlap, spread_seconds,
+            last_due_at, next_due_at, updated_at)
+        SELECT w.full_id, w.job_type, w.expression, w.timezone, w.full_payload, w.version, w.workspace_id, w.user_id,
             w.connection_id, w.subject, 'runtime', w.offset_seconds, w.catch_up, w.catch_up_max, w.overlap,
             w.spread_seconds, v_now, v_now, v_now
         FROM wanted w ORDER BY w.full_id
         ON CONFLICT (id) DO UPDATE SET
             job_type = excluded.job_type, expression = excluded.expression, timezone = excluded.timezone,
-            payload = excluded.payload, user_id = excluded.user_id, connection_id = excluded.connection_id,
-            subject = excluded.subject, offset_seconds = excluded.offset_seconds, catch_up = excluded.catch_up,
+            payload = excluded.payload, payload_version = excluded.payload_version, user_id = excluded.user_id,
+            connection_id = excluded.connection_id, subject = excluded.subject, offset_seconds = excluded.offset_seconds, catch_up = excluded.catch_up,
             catch_up_max = excluded.catch_up_max, overlap = excluded.overlap,
             spread_seconds = excluded.spread_seconds, updated_at = excluded.updated_at, error = NULL,
             last_due_at = CASE WHEN (s.expression, s.timezone, s.offset_seconds)
@@ -96,11 +96,11 @@ BEGIN
             done_at = CASE WHEN (s.expression, s.timezone, s.offset_seconds)
                 = (excluded.expression, excluded.timezone, excluded.offset_seconds) THEN s.done_at END
         WHERE s.error IS NOT NULL
-           OR (s.job_type, s.expression, s.timezone, s.payload, s.user_id, s.connection_id, s.subject, s.offset_seconds,
-               s.catch_up, s.catch_up_max, s.overlap, s.spread_seconds)
+           OR (s.job_type, s.expression, s.timezone, s.payload, s.payload_version, s.user_id, s.connection_id, s.subject,
+               s.offset_seconds, s.catch_up, s.catch_up_max, s.overlap, s.spread_seconds)
               IS DISTINCT FROM
-              (excluded.job_type, excluded.expression, excluded.timezone, excluded.payload, excluded.user_id,
-               excluded.connection_id, excluded.subject, excluded.offset_seconds, excluded.catch_up,
+              (excluded.job_type, excluded.expression, excluded.timezone, excluded.payload, excluded.payload_version,
+               excluded.user_id, excluded.connection_id, excluded.subject, excluded.offset_seconds, excluded.catch_up,
                excluded.catch_up_max, excluded.overlap, excluded.spread_seconds)
     )
     SELECT w.full_id FROM wanted w;
@@ -198,7 +198,8 @@ $$;
 -- booked as skipped, unless its schedule allows overlap. A backfill lets overlap in and fires what was skipped.
 --
 -- Jobs are inserted here and not by crmd.enqueue_many, which takes one workspace, user and time a call: a hundred
--- thousand schedules that are due together have as many of each. Job types that are unique take the long way.
+-- thousand schedules that are due together have as many of each. Job types that are unique, or that act on a full limit,
+-- take the long way.
 -- Locks are taken in the order of crmd.enqueue_many: keys (by key), then jobs.
 CREATE FUNCTION crmd.fire_many(
     ids text[], due_ats timestamptz[], run_ats timestamptz[], previous_ats timestamptz[], is_backfill boolean DEFAULT false
@@ -229,11 +230,16 @@ BEGIN
         UNION ALL SELECT a.alias, t.* FROM crmd.job_type t, unnest(t.aliases) AS a(alias)
     ), wanted AS (
         SELECT i.job_id, i.due_at, f.run_at, c.id AS schedule_id, c.job_type, c.payload, c.workspace_id, c.user_id,
-            t.name, t.queue, t.priority, t.max_attempts, t.keys, t.unique_scope,
+            t.name, t.queue, t.priority, t.max_attempts, t.keys, t.expires_seconds,
+            t.unique_scope IS NULL AND NOT t.has_collisions AS is_plain,
             CASE WHEN c.overlap <> 'allow' AND NOT fire_many.is_backfill AND t.unique_scope IS NULL
+                    AND NOT t.has_collisions
                 THEN concat(t.name, '/', c.workspace_id, '/schedule/', c.id) END AS unique_key,
             CASE c.overlap WHEN 'queue_one' THEN 'waiting' ELSE 'unfinished' END AS scope,
-            crmd.tick_meta(c, i.due_at, f.previous_at, fire_many.is_backfill) AS meta
+            crmd.tick_meta(c, i.due_at, f.previous_at, fire_many.is_backfill)
+                || CASE WHEN coalesce(c.payload_version, t.payload_version) > 1
+                    THEN jsonb_build_object('payloadVersion', coalesce(c.payload_version, t.payload_version))
+                    ELSE '{}' END AS meta
         FROM slot i
         JOIN unnest(fire_many.ids, fire_many.due_ats, fire_many.run_ats, fire_many.previous_ats)
             AS f(id, due_at, run_at, previous_at) ON f.id = i.schedule_id AND f.due_at = i.due_at
@@ -247,12 +253,13 @@ BEGIN
         RETURNING u.job_id
     ), made AS (
         INSERT INTO crmd.job (id, run_at, rank_at, created_at, max_attempts, type, queue, priority, payload, lane,
-                              workspace_id, user_id, unique_key, meta)
+                              workspace_id, user_id, unique_key, meta, expires_at)
         SELECT w.job_id, w.run_at, w.run_at - crmd.head_start(w.priority), v_now, w.max_attempts, w.name, w.queue,
-            w.priority, w.payload, crmd.lane_of(w.keys, w.workspace_id, w.user_id, w.payload), w.workspace_id, w.user_id,
-            w.unique_key, w.meta
+            w.priority, w.payload,
+            CASE WHEN w.keys <> '[]' THEN crmd.lane_of(w.keys, w.workspace_id, w.user_id, w.payload) END,
+            w.workspace_id, w.user_id, w.unique_key, w.meta, w.run_at + make_interval(secs => w.expires_seconds)
         FROM wanted w LEFT JOIN won ON won.job_id = w.job_id
-        WHERE w.name IS NOT NULL AND w.unique_scope IS NULL AND (w.unique_key IS NULL OR won.job_id IS NOT NULL)
+        WHERE w.is_plain AND (w.unique_key IS NULL OR won.job_id IS NOT NULL)
         RETURNING id, queue, run_at
     )
     SELECT min(w.job_type) FILTER (WHERE w.name IS NULL),
@@ -270,19 +277,28 @@ BEGIN
     UPDATE crmd.tick k SET job_id = NULL, reason = 'the job of an earlier tick is unfinished'
     FROM unnest(v_rest_ids, v_rest_dues) AS r(id, due_at) WHERE k.schedule_id = r.id AND k.due_at = r.due_at;
     FOR v_slot IN
-        SELECT c.id, f.due_at, e.id AS job_id
+        SELECT c.id, f.due_at, e.id AS job_id, e.is_new, e.answer
         FROM unnest(v_rest_ids, v_rest_dues) AS r(id, due_at)
         JOIN unnest(fire_many.ids, fire_many.due_ats, fire_many.run_ats, fire_many.previous_ats)
             AS f(id, due_at, run_at, previous_at) ON f.id = r.id AND f.due_at = r.due_at
         JOIN crmd.schedule c ON c.id = r.id
-        JOIN crmd.job_type t ON (t.name = c.job_type OR c.job_type = ANY (t.aliases)) AND t.unique_scope IS NOT NULL
+        JOIN crmd.job_type t ON (t.name = c.job_type OR c.job_type = ANY (t.aliases))
+            AND (t.unique_scope IS NOT NULL OR t.has_collisions)
+        CROSS JOIN LATERAL (SELECT t.unique_scope IS NULL AND c.overlap <> 'allow' AND NOT fire_many.is_backfill
+            AS has_key) k
         CROSS JOIN LATERAL crmd.enqueue_many(t.name, ARRAY[c.payload], c.workspace_id, c.user_id, f.run_at,
-            meta => crmd.tick_meta(c, f.due_at, f.previous_at, fire_many.is_backfill)) AS e
-        WHERE e.is_new
+            unique_keys => CASE WHEN k.has_key THEN ARRAY['schedule/' || c.id] END,
+            unique_scope => CASE WHEN k.has_key AND c.overlap = 'queue_one' THEN 'waiting' END,
+            meta => crmd.tick_meta(c, f.due_at, f.previous_at, fire_many.is_backfill),
+            payload_version => c.payload_version) AS e
     LOOP
-        UPDATE crmd.tick k SET job_id = v_slot.job_id, reason = NULL
+        UPDATE crmd.tick k SET job_id = CASE WHEN v_slot.is_new THEN v_slot.job_id END,
+            reason = CASE WHEN v_slot.answer = 'rejected' THEN 'a limit of its job type is full'
+                          WHEN NOT v_slot.is_new THEN k.reason END
         WHERE k.schedule_id = v_slot.id AND k.due_at = v_slot.due_at;
-        RETURN QUERY SELECT v_slot.id, v_slot.due_at, v_slot.job_id;
+        IF v_slot.is_new THEN
+            RETURN QUERY SELECT v_slot.id, v_slot.due_at, v_slot.job_id;
+        END IF;
     END LOOP;
     PERFORM crmd.wake(q) FROM unnest(v_queues) AS q;
 END $$;
