@@ -5,6 +5,8 @@ pytest loads the fixtures by itself; see `crmd.testing.pytest_plugin`. Fake prov
 
 from __future__ import annotations
 
-from crmd.testing.workbench import Finished, TestClock, Workbench, open_workbench
+from crmd.testing.finished import Finished
+from crmd.testing.injected_clock import TestClock
+from crmd.testing.workbench import Workbench, open_workbench
 
 __all__ = ["Finished", "TestClock", "Workbench", "open_workbench"]

@@ -2,25 +2,26 @@
 
 `workbench` runs jobs on a database of the test's own. Which plugins it loads is said by the marker
 `@pytest.mark.crmd_plugins("gmail", a_module, …)`, or for a whole project by the ini option `crmd_plugins`.
+`@pytest.mark.crmd_settings("gmail", page_max=3)` sets a plugin's settings, and `@pytest.mark.crmd_cassette("x.json")`
+answers requests from recorded traffic.
 """
 
 from __future__ import annotations
 
-import types
+import contextlib
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from crmd.config.loading import Config
-    from crmd.plugins import Entry
+    from crmd.testing.arena import Arena
     from crmd.testing.databases import TestServer
     from crmd.testing.workbench import Workbench
-
-MASTER_KEY = "A" * 43 + "="
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,8 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker that names a test's plugins."""
+    """The markers that say what a test's workbench is like."""
     config.addinivalue_line("markers", "crmd_plugins(*plugins): names or modules that `workbench` loads")
+    config.addinivalue_line("markers", "crmd_settings(plugin, **settings): what `workbench` sets for a plugin")
+    config.addinivalue_line("markers", "crmd_cassette(path): recorded traffic that answers the requests of `workbench`")
 
 
 @pytest.fixture(scope="session")
@@ -51,31 +54,34 @@ async def crmd_dsn(crmd_server: TestServer) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def crmd_config(crmd_server: TestServer, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Config]:
-    """A configuration whose database is the test's own, migrated for its plugins."""
-    from crmd.composition import opened  # noqa: PLC0415 - see crmd_server
+def crmd_arena(crmd_server: TestServer, request: pytest.FixtureRequest, tmp_path: Path) -> Arena:
+    """Makes databases for the test, each migrated for its plugins: for what has to begin anew time after time."""
+    from crmd.errors import UsageError  # noqa: PLC0415 - see crmd_server
+    from crmd.testing.arena import Arena  # noqa: PLC0415 - see crmd_server
 
-    wanted = _wanted(request)
-    entries = _entries(wanted)
-    key = " ".join(sorted(entries))
-    template = crmd_server.template(key)
-    if template is None:
-        template = await crmd_server.create()
-        async with opened(_config(crmd_server.dsn(template), tuple(entries), tmp_path), entries=entries):
-            pass
-        crmd_server.keep_template(key, template)
-    name = await crmd_server.create(template)
-    yield _config(crmd_server.dsn(name), tuple(entries), tmp_path)
-    await crmd_server.drop(name)
+    try:
+        return Arena(crmd_server, _wanted(request), tmp_path)
+    except UsageError as error:
+        pytest.fail(str(error))
 
 
 @pytest.fixture
-async def workbench(crmd_config: Config, request: pytest.FixtureRequest) -> AsyncIterator[Workbench]:
+async def crmd_config(crmd_arena: Arena) -> AsyncIterator[Config]:
+    """A configuration whose database is the test's own, migrated for its plugins."""
+    async with crmd_arena.database() as config:
+        yield config
+
+
+@pytest.fixture
+async def workbench(crmd_arena: Arena, crmd_config: Config, request: pytest.FixtureRequest) -> AsyncIterator[Workbench]:
     """Runs jobs on a database of the test's own, with an injected clock."""
     from crmd.testing.workbench import open_workbench  # noqa: PLC0415 - see crmd_server
 
-    async with open_workbench(crmd_config, _entries(_wanted(request))) as bench:
-        yield bench
+    async with open_workbench(crmd_config, crmd_arena.entries) as bench:
+        for marker in reversed(list(request.node.iter_markers("crmd_settings"))):
+            bench.configure(*marker.args, **marker.kwargs)
+        with _cassette(bench, request):
+            yield bench
 
 
 def _wanted(request: pytest.FixtureRequest) -> list[str | types.ModuleType]:
@@ -83,30 +89,14 @@ def _wanted(request: pytest.FixtureRequest) -> list[str | types.ModuleType]:
     return list(marker.args) if marker is not None else list(request.config.getini("crmd_plugins"))
 
 
-def _entries(wanted: list[str | types.ModuleType]) -> dict[str, Entry]:
-    from crmd.plugins import ModuleEntry, installed  # noqa: PLC0415 - see crmd_server
+@contextlib.contextmanager
+def _cassette(bench: Workbench, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Answer the test's requests from the file that its marker names, beside the test."""
+    from crmd.testing.cassette import read_cassette, replaying  # noqa: PLC0415 - see crmd_server
 
-    known = installed()
-    entries: dict[str, Entry] = {}
-    for plugin in wanted:
-        if isinstance(plugin, types.ModuleType):
-            name = plugin.__name__.rpartition(".")[2].removeprefix("crmd_")
-            entries[name] = ModuleEntry(name, plugin)
-        elif plugin in known:
-            entries[plugin] = known[plugin]
-        else:
-            pytest.fail(f"the plugin {plugin!r} is not installed here")
-    return entries
-
-
-def _config(dsn: str, enabled: tuple[str, ...], state_dir: Path) -> Config:
-    from crmd.config.loading import Config  # noqa: PLC0415 - see crmd_server
-    from crmd.config.settings import Database, Plugins, Vault  # noqa: PLC0415 - see crmd_server
-    from crmd.secret import Secret  # noqa: PLC0415 - see crmd_server
-
-    return Config(
-        state_dir=state_dir,
-        database=Database(dsn=Secret(dsn)),
-        plugins=Plugins(enabled=enabled),
-        vault=Vault(master_key=Secret(MASTER_KEY)),
-    )
+    marker = request.node.get_closest_marker("crmd_cassette")
+    if marker is None:
+        yield
+        return
+    with replaying(bench.everything, read_cassette(request.path.parent / marker.args[0])):
+        yield

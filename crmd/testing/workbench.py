@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+import random
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -20,61 +20,25 @@ from crmd.errors import UsageError
 from crmd.store import jobs, leases
 from crmd.store.leases import BEGINNING, LaneTurn, Token
 from crmd.store.queries import load_queries
+from crmd.testing.expecting import Expecting
+from crmd.testing.finished import Finished, finished_of
+from crmd.testing.injected_clock import TestClock
+from crmd.testing.travelling import Travelling
+from crmd.testing.virtual_daemon import new_daemon
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
-    from datetime import datetime
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from uuid import UUID
 
     from crmd.composition import Opened
     from crmd.config.loading import Config
     from crmd.model import Enqueued
     from crmd.plugins import Entry
+    from crmd.testing.virtual_daemon import VirtualDaemon
 
 _SQL = load_queries("crmd.testing")
-LEASE_SECONDS = 3600.0
+LEASE_SECONDS = 10 * 366 * 86400.0  # a test may travel for years while a job runs
 BATCH = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """What became of a job.
-
-    Attributes:
-        status: As users see it; `pending` or `scheduled` when it is to run again.
-        errors: Newest last.
-    """
-
-    id: UUID
-    type: str
-    status: str
-    attempt: int
-    result: Any
-    errors: list[dict[str, Any]]
-    progress: dict[str, Any] | None
-    checkpoint: Any
-
-    @property
-    def message(self) -> str:
-        """The newest error's sentence; empty when there is none."""
-        return str(self.errors[-1]["message"]) if self.errors else ""
-
-
-class TestClock:
-    """The database's clock, in the test's hands."""
-
-    __test__ = False
-
-    def __init__(self, everything: Opened) -> None:
-        self._pool = everything.pools.control
-
-    async def advance(self, seconds: float) -> None:
-        """Move it on."""
-        await self._pool.execute(_SQL.clock_shift, seconds)
-
-    async def freeze(self, at: datetime) -> None:
-        """Stop it at an aware instant."""
-        await self._pool.execute(_SQL.clock_freeze, at)
 
 
 class Workbench:
@@ -93,6 +57,46 @@ class Workbench:
         self._daemon_id = daemon_id
         self._pool = everything.pools.control
         self._settler = Settler(self._pool, lambda _: None)
+        self._is_inline = False
+        expecting = Expecting(self._pool, lambda: everything.services.job_types)
+        self.all_enqueued = expecting.all_enqueued
+        self.assert_enqueued = expecting.assert_enqueued
+        self.refute_enqueued = expecting.refute_enqueued
+        self.assert_emitted = expecting.assert_emitted
+        self._travelling = Travelling(everything, daemon_id, self._settler, self._run_due)
+        self.travel = self._travelling.travel
+        self.until = self._travelling.until
+
+    @contextlib.contextmanager
+    def inline(self) -> Iterator[None]:
+        """Inside the block each `enqueue` runs its job at once, and all that is due with it, before it answers."""
+        before, self._is_inline = self._is_inline, True
+        try:
+            yield
+        finally:
+            self._is_inline = before
+
+    def configure(self, plugin: str, **settings: object) -> None:
+        """Give a plugin other settings, by the names of its settings' fields; they are checked as a file's would be.
+
+        Raises:
+            UsageError: The plugin is not loaded, or a setting does not fit.
+        """
+        services = self.everything.services
+        given = services.settings.get(plugin)
+        if given is None:
+            raise UsageError(f"The plugin {plugin!r} is not loaded.")
+        try:
+            changed = msgspec.convert({**msgspec.structs.asdict(given), **settings}, type(given))
+        except (msgspec.ValidationError, TypeError) as error:
+            raise UsageError(f"The settings of {plugin} do not fit: {error}.") from error
+        services.settings = {**services.settings, plugin: changed}
+
+    async def daemon(self) -> VirtualDaemon:
+        """A further daemon, which claims, runs and dies as the test tells it."""
+        daemon = await new_daemon(self.everything)
+        self._travelling.daemons.append(daemon)
+        return daemon
 
     async def enqueue(
         self, job_type: str, payload: object = None, *, workspace_id: UUID | None = None, user_id: UUID | None = None
@@ -108,6 +112,8 @@ class Workbench:
             user_id=user_id,
         )
         [enqueued] = await jobs.enqueue_many(self._pool, new)
+        if self._is_inline:
+            await self._run_due()
         return enqueued
 
     async def run_job(
@@ -134,25 +140,19 @@ class Workbench:
 
         Args:
             jobs_max: Stop after so many attempts, since a job may go on for ever.
-            is_time_moved: Advance the clock to whatever waits for a later instant, retries above all.
+            is_time_moved: Advance the clock to whatever waits for a later instant, retries above all. Schedules do not
+                fire; `travel` lets everything happen.
         """
-        ran: list[UUID] = []
-        is_second_look = False
-        while len(ran) < jobs_max:
-            rows = await self._claim()
-            for row in rows:
-                await self._run(row)
-                ran.append(row["id"])
-            if rows:
-                is_second_look = False
-                continue
+        ran = await self._run_due(jobs_max)
+        while is_time_moved and len(ran) < jobs_max:
             seconds: float | None = await self._pool.fetchval(_SQL.due_next)
-            if seconds is not None and seconds <= 0 and not is_second_look:
-                is_second_look = True  # it fell due after the claim, or a limit or gate holds it back: the claim tells
-                continue
-            if not is_time_moved or seconds is None or seconds <= 0:
+            if seconds is None:
                 break
             await self.clock.advance(seconds + 0.001)
+            more = await self._run_due(jobs_max - len(ran))
+            if not more:
+                break
+            ran += more
         return [await self.finished(job_id) for job_id in dict.fromkeys(ran)]
 
     async def tick(self) -> None:
@@ -163,26 +163,30 @@ class Workbench:
         """How a job stands."""
         row = await jobs.show(self._pool, job_id)
         assert row is not None, f"there is no job {job_id}"  # noqa: S101 - a test's own assertion
-        return Finished(
-            row["id"],
-            row["type"],
-            row["status"],
-            row["attempt"],
-            _decoded(row["result"]),
-            _decoded(row["errors"]) or [],
-            _decoded(row["progress"]),
-            _decoded(row["checkpoint"]),
-        )
+        return finished_of(row)
 
     async def events(self, event_type: str) -> list[dict[str, Any]]:
         """The data of the events of a type, oldest first."""
-        return [_decoded(row["data"]) for row in await self._pool.fetch(_SQL.events, event_type)]
+        return [msgspec.json.decode(row["data"]) for row in await self._pool.fetch(_SQL.events, event_type)]
 
-    async def _claim(self) -> list[Any]:
+    async def _run_due(self, jobs_max: int = 10_000) -> list[UUID]:
+        """Run what is due until nothing is, or limits and gates hold back the rest; answers the attempts' jobs."""
+        ran: list[UUID] = []
+        while len(ran) < jobs_max and (due := await self._pool.fetch(_SQL.due_queues)):
+            rows = [row for queue in due for row in await self._claim(queue)]
+            if not rows:
+                break
+            for row in rows:
+                await self._run(row)
+                ran.append(row["id"])
+        return ran
+
+    async def _claim(self, due: Any) -> list[Any]:  # noqa: ANN401 - a row of due_queues.sql
         found: list[Any] = []
-        for queue in self.everything.config.queues:
-            claim_id = leases.new_claim_id()
+        queue, claim_id = due["queue"], leases.new_claim_id()
+        if due["is_free"]:
             found += await leases.claim_ready(self._pool, self._daemon_id, queue, BATCH, BEGINNING, claim_id)
+        if due["is_limited"]:
             found += await leases.claim_lanes(self._pool, self._daemon_id, queue, BATCH, LaneTurn(), {}, claim_id)
         return found
 
@@ -197,18 +201,18 @@ class Workbench:
 
 
 @contextlib.asynccontextmanager
-async def open_workbench(config: Config, entries: Mapping[str, Entry] | None = None) -> AsyncIterator[Workbench]:
+async def open_workbench(
+    config: Config, entries: Mapping[str, Entry] | None = None, *, seed: int = 0
+) -> AsyncIterator[Workbench]:
     """A workbench on the database of `config`.
 
     Args:
         config: With the DSN of a database of the test's own.
         entries: Where plugins come from; None: from what is installed.
+        seed: Of the jitter, so that a run can be repeated.
     """
+    random.seed(seed)
     async with opened(config, entries=entries) as everything:
         await everything.pools.control.execute(_SQL.clock_inject)
         daemon_id = await register(everything.pools.control, "test", list(config.queues), LEASE_SECONDS)
         yield Workbench(everything, daemon_id)
-
-
-def _decoded(data: bytes | None) -> Any:  # noqa: ANN401 - any JSON value
-    return None if data is None else msgspec.json.decode(data)

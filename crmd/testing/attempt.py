@@ -1,0 +1,173 @@
+"""One attempt of a job in a process of its own, as far as the job can tell: a loop, pools and clients of its own.
+
+It claims nothing: it is given a claimed row, handles it and settles it on the daemon's own path. At any of its steps it
+may be killed as by kill -9, cancelled, or have the world changed around it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from crmd.composition import beside
+from crmd.engine.handling import handle
+from crmd.engine.run import Run
+from crmd.engine.settler import Settler
+from crmd.engine.unknown_type import unknown_job_type
+from crmd.outcome import Stop
+from crmd.store import leases
+from crmd.store.leases import Token
+from crmd.testing.steps import Killed, Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from crmd.composition import Opened
+    from crmd.outcome import Outcome
+
+_LOG = logging.getLogger(__name__)
+LOOK_SECONDS = 0.02
+PATIENCE_SECONDS = 60.0
+
+
+class Attempt:
+    """An attempt, from its claimed row to its settle.
+
+    Args:
+        everything: What the workbench opened; the attempt opens the same once more for itself.
+        row: As `claim_*.sql` answers it.
+        at: What is to happen at which step; see `kill`, `cancel` and `call`.
+        prepare: Given the attempt's own services before it begins, to put fakes in place.
+        on_look: Called some 50 times a second from a thread that watches, with the attempt.
+
+    Attributes:
+        outcome: What was decided; None when it was killed before.
+        is_killed: Whether it was.
+        is_stuck: It neither ended nor could be killed within `PATIENCE_SECONDS`.
+    """
+
+    def __init__(
+        self,
+        everything: Opened,
+        row: Any,  # noqa: ANN401 - a row of claim_*.sql
+        *,
+        at: Mapping[int, Callable[[Attempt], None]] | None = None,
+        prepare: Callable[[Opened], None] = lambda _: None,
+        on_look: Callable[[Attempt], None] = lambda _: None,
+    ) -> None:
+        self._everything = everything
+        self._prepare = prepare
+        self._on_look = on_look
+        job_type = everything.services.job_types.get(row["type"]) or unknown_job_type(row["type"])
+        self.run = Run(row, job_type, Token(row["id"], row["fence"], row["claim_id"]))
+        self.steps = Steps({step: _bound(happening, self) for step, happening in (at or {}).items()})
+        self.outcome: Outcome | None = None
+        self.own: Opened | None = None
+        self.is_killed = False
+        self.is_stuck = False
+        self.thread_id = 0
+        self._error: BaseException | None = None
+        self._ended = threading.Event()
+
+    async def live(self) -> None:
+        """Run it to its end, in a thread of its own, while this loop goes on."""
+        ended = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        thread = threading.Thread(target=self._in_thread, args=(loop, ended), name="crmd attempt", daemon=True)
+        watch = threading.Thread(target=self._watch, name="crmd attempt's watch", daemon=True)
+        thread.start()
+        watch.start()
+        with anyio.move_on_after(PATIENCE_SECONDS):
+            await ended.wait()
+        self.is_stuck = not ended.is_set()
+        self._ended.set()
+        if self._error is not None:
+            raise self._error
+
+    @property
+    def seconds_in_step(self) -> float:
+        """How long the present step has gone on without waiting."""
+        began_at = self.steps.began_at
+        return 0.0 if began_at is None else time.monotonic() - began_at
+
+    def _watch(self) -> None:
+        while not self._ended.wait(LOOK_SECONDS):
+            self._on_look(self)
+
+    def _in_thread(self, caller: asyncio.AbstractEventLoop, ended: asyncio.Event) -> None:
+        self.thread_id = threading.get_ident()
+        try:
+            self._in_loop()
+        except BaseException as error:  # noqa: BLE001 - raised again by whoever waits
+            self._error = error
+        finally:
+            caller.call_soon_threadsafe(ended.set)
+
+    def _in_loop(self) -> None:
+        loop = asyncio.SelectorEventLoop()
+        stack = contextlib.AsyncExitStack()
+        try:
+            self.own = loop.run_until_complete(stack.enter_async_context(beside(self._everything)))
+            self._prepare(self.own)
+            loop.set_task_factory(self.steps.task_factory)
+            try:
+                loop.run_until_complete(self._attempt(self.own))
+            except Killed:
+                self.is_killed = True
+                self.steps.die()
+                loop.set_exception_handler(lambda *_: None)  # what dead tasks leave behind is no news
+                for pool in (self.own.pools.control, self.own.pools.plugins):
+                    pool.terminate()
+            loop.set_task_factory(None)
+            loop.run_until_complete(_leave(stack))
+        finally:
+            loop.close()
+
+    async def _attempt(self, own: Opened) -> None:
+        run, row = self.run, self.run.row
+        self.steps.is_counting = True
+        if row["unique_key"] is not None:  # what a claimer does once a job has started
+            await leases.free_started(own.pools.control, [row["id"]], [row["unique_key"]])
+        with anyio.CancelScope() as run.scope:
+            self.outcome = await handle(run, own.services)
+        if self.outcome is None:
+            raise RuntimeError("the handler left its scope")
+        settler = Settler(own.pools.control, lambda _: None)
+        settler.add(run, self.outcome)
+        await settler.settle_once()
+        self.steps.is_counting = False
+
+
+def kill(attempt: Attempt) -> None:
+    """Die here and now: nothing of it goes on, and its sockets are cut."""
+    raise Killed(f"killed at step {attempt.steps.count}")
+
+
+def cancel(attempt: Attempt) -> None:
+    """Cancel it, as somebody asked to."""
+    attempt.run.halt(Stop.CANCEL)
+
+
+def expire(attempt: Attempt) -> None:
+    """Cancel it since it has run for too long."""
+    attempt.run.halt(Stop.TIMEOUT)
+
+
+def _bound(happening: Callable[[Attempt], None], attempt: Attempt) -> Callable[[], None]:
+    return lambda: happening(attempt)
+
+
+async def _leave(stack: contextlib.AsyncExitStack) -> None:
+    """Close what was opened; tasks that were left behind end without another step."""
+    own = asyncio.current_task()
+    for task in asyncio.all_tasks():
+        if task is not own:
+            task.cancel()
+    await stack.aclose()
+    await asyncio.sleep(0)

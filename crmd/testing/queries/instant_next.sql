@@ -1,0 +1,15 @@
+-- The next instant at which something falls due, later than now and not later than $1: a waiting job, a schedule, the
+-- end of a daemon's lease, of a gate's closure, of a job's patience. NULL: nothing does.
+-- $1 timestamptz: how far to look  $2 uuid[]: daemons that renew by themselves
+SELECT min(s.at) FROM (
+    SELECT min(run_at) AS at FROM crmd.job WHERE run_at > (SELECT crmd.clock())
+    UNION ALL
+    SELECT min(next_due_at) FROM crmd.schedule WHERE NOT is_paused AND error IS NULL AND next_due_at > (SELECT crmd.clock())
+    UNION ALL
+    SELECT min(lease_until) + interval '1 millisecond' FROM crmd.daemon
+    WHERE NOT is_dead AND id <> ALL ($2) AND lease_until > (SELECT crmd.clock())
+    UNION ALL
+    SELECT min(closed_until) FROM crmd.gate WHERE closed_until > (SELECT crmd.clock())
+    UNION ALL
+    SELECT min(expires_at) FROM crmd.job WHERE expires_at > (SELECT crmd.clock())
+) s WHERE s.at <= $1
