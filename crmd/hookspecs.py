@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crmd.connections.provider import Provider
     from crmd.health_check import HealthCheck
     from crmd.job_type import JobType
+    from crmd.sample import Sample
 
 PROJECT = "crmd"
 hookspec = pluggy.HookspecMarker(PROJECT)
@@ -48,6 +49,11 @@ def crmd_providers() -> Iterable[Provider]:  # type: ignore[empty-body]  # a spe
 @hookspec
 def crmd_health_checks() -> Iterable[HealthCheck]:  # type: ignore[empty-body]  # a specification has no body
     """Checks for `crmd doctor`."""
+
+
+@hookspec
+def crmd_samples() -> Iterable[Sample]:  # type: ignore[empty-body]  # a specification has no body
+    """How `crmd plugin check` is to try the plugin's job types; asked for by nothing else."""
 
 
 @hookspec

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from crmd.registry import Registry
+    from crmd.sample import Sample
 
 GROUP = "crmd.plugins"
 PREFIX = "crmd_"
@@ -125,6 +126,14 @@ def _load(entry: Entry) -> Plugin:
         health_checks=_flat(hooks.hook.crmd_health_checks()),
         module=module,
     )
+
+
+def samples_of(plugin: Plugin) -> tuple[Sample, ...]:
+    """How the plugin's job types are to be tried; asked for by `crmd plugin check` alone, so that nobody else pays."""
+    hooks = pluggy.PluginManager(hookspecs.PROJECT)
+    hooks.add_hookspecs(hookspecs)
+    hooks.register(plugin.module, plugin.name)
+    return _flat(hooks.hook.crmd_samples())
 
 
 def _job_types(module: types.ModuleType, hooks: pluggy.PluginManager) -> list[JobType]:
