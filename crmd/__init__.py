@@ -26,8 +26,10 @@ from crmd.errors import (
 )
 from crmd.health_check import HealthCheck
 from crmd.hookspecs import hookimpl
+from crmd.isolation import Isolation
 from crmd.job_type import JobType, job
 from crmd.model import (
+    At,
     Cancel,
     Concurrency,
     Enqueued,
@@ -40,6 +42,8 @@ from crmd.model import (
     Status,
     Unique,
 )
+from crmd.sample import Sample, Scene
+from crmd.scheduling import NewSchedule, Schedules, Scheduling
 from crmd.store.queries import Queries, load_queries
 
 if TYPE_CHECKING:
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
     from crmd.http.response import Response, served_at
     from crmd.http.retry import OutcomeUnknown
     from crmd.http.verdict import AuthExpired, Final, RateLimited, Retryable, Verdict, classify
+    from crmd.store.schedules import move_subject, schedule, unschedule
 
 __version__ = "0.1.0"
 
@@ -68,12 +73,16 @@ _LATER = {
     "Retryable": "crmd.http.verdict",
     "Verdict": "crmd.http.verdict",
     "classify": "crmd.http.verdict",
+    "move_subject": "crmd.store.schedules",
     "posting": "crmd.http.posting",
+    "schedule": "crmd.store.schedules",
     "served_at": "crmd.http.response",
+    "unschedule": "crmd.store.schedules",
 }
 
 __all__ = [
     "Account",
+    "At",
     "AuthExpired",
     "Backoff",
     "Cancel",
@@ -91,10 +100,12 @@ __all__ = [
     "Final",
     "GateClosed",
     "HealthCheck",
+    "Isolation",
     "Job",
     "JobError",
     "JobType",
     "LeaseLost",
+    "NewSchedule",
     "NoPayload",
     "NotAccepted",
     "OutcomeUnknown",
@@ -107,7 +118,11 @@ __all__ = [
     "Response",
     "RetryJob",
     "Retryable",
+    "Sample",
+    "Scene",
     "Schedule",
+    "Schedules",
+    "Scheduling",
     "Snooze",
     "Statements",
     "Status",
@@ -118,8 +133,11 @@ __all__ = [
     "hookimpl",
     "job",
     "load_queries",
+    "move_subject",
     "posting",
+    "schedule",
     "served_at",
+    "unschedule",
 ]
 
 

@@ -5,34 +5,39 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import crmd
 from crmd import plugins
-from crmd.connections.master_key import load_keys
-from crmd.connections.opening import Connections
-from crmd.connections.provider import ClientCredentials, with_endpoints
-from crmd.connections.vault import Vault
+from crmd.blueprint import blueprints
 from crmd.due import read_timetable
+from crmd.engine.abandoning import Abandoned
+from crmd.engine.hosts import Hosts
 from crmd.engine.options import EngineOptions
+from crmd.engine.placing import Places
 from crmd.engine.services import Services
+from crmd.engine.threads import Threads
 from crmd.engine.upkeep import Keep
-from crmd.errors import ConfigError, CrmdError
+from crmd.errors import CrmdError
 from crmd.http.client import GuardedClient
-from crmd.http.limiter import Limiter, Rate
+from crmd.http.limiter import Limiter
 from crmd.loaded import Loaded, load_plugins, without
 from crmd.overriding import keys_of
+from crmd.providing import connections_of, providers_of, rates_of, vault_of
 from crmd.reaching import reached
-from crmd.store import declarations
+from crmd.store import declarations, events
 from crmd.store.migrate import migrate, read_migrations
 from crmd.store.pools import Pools, open_pools
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
     from datetime import datetime
 
     from crmd.config.loading import Config
+    from crmd.connections.provider import Provider
+    from crmd.connections.vault import Vault
     from crmd.job_type import JobType
     from crmd.store.pools import Connection
 
@@ -72,34 +77,61 @@ async def opened(
     loaded = load_plugins(config, entries)
     async with reached(config, is_daemon=is_daemon) as server, open_pools(server) as pools:
         loaded = await prepare(pools, config, loaded)
-        async with _working(config, loaded, pools) as everything:
-            yield everything
+        async with working(config, loaded, pools) as everything:
+            if entries is not None:  # a module at hand is out of reach for another process
+                yield everything
+                return
+            places = everything.services.places = places_of(everything)
+            places.place(everything.services)
+            try:
+                yield everything
+            finally:
+                places.close()
 
 
 @contextlib.asynccontextmanager
 async def beside(before: Opened) -> AsyncIterator[Opened]:
     """The same once more, with pools and clients of its own: for another event loop, as a second daemon has it."""
     async with (
-        open_pools(before.pools.server) as pools,
-        _working(before.config, before.loaded, pools) as everything,
+        open_pools(before.pools.server, is_probed=False) as pools,
+        working(before.config, before.loaded, pools, is_role_changed=before.services.is_role_changed) as everything,
     ):
         yield everything
 
 
 @contextlib.asynccontextmanager
-async def _working(config: Config, loaded: Loaded, pools: Pools) -> AsyncIterator[Opened]:
+async def working(
+    config: Config,
+    loaded: Loaded,
+    pools: Pools,
+    *,
+    providers: Mapping[str, Provider] | None = None,
+    is_role_changed: bool | None = None,
+) -> AsyncIterator[Opened]:
+    """What jobs share, over pools that are open.
+
+    Args:
+        config: The configuration.
+        loaded: The plugins.
+        pools: The pools.
+        providers: With the addresses of the configuration; None: those of the plugins.
+        is_role_changed: As in `Services`; None: the database is asked.
+    """
     async with GuardedClient("none") as provider_http, GuardedClient("public") as public_http:
         limiter = Limiter(pools.control)
-        vault = _vault(config)
+        vault = vault_of(config)
+        known = providers_of(config, loaded.registry) if providers is None else providers
         services = Services(
             pools=pools,
             job_types=loaded.job_types,
             settings=loaded.settings,
-            connections=_connections(config, loaded, pools, provider_http, limiter, vault),
+            connections=connections_of(config, known, pools, provider_http, limiter, vault),
             http=public_http,
             limiter=limiter,
             rates=rates_of(config),
-            is_role_changed=await _is_role_changed(pools),
+            is_role_changed=await _is_role_changed(pools) if is_role_changed is None else is_role_changed,
+            sync_handlers=loaded.registry.sync_handlers,
+            projections=loaded.registry.projections,
         )
         yield Opened(config, loaded, services, vault, provider_http)
 
@@ -113,10 +145,39 @@ async def renewed(before: Opened, config: Config, loaded: Loaded) -> Opened:
     loaded = await prepare(before.pools, config, loaded)
     services = before.services
     services.job_types, services.settings, services.rates = loaded.job_types, loaded.settings, rates_of(config)
-    services.connections = _connections(
-        config, loaded, before.pools, before.provider_http, services.limiter, before.vault
+    services.sync_handlers, services.projections = loaded.registry.sync_handlers, loaded.registry.projections
+    services.connections = connections_of(
+        config,
+        providers_of(config, loaded.registry),
+        before.pools,
+        before.provider_http,
+        services.limiter,
+        before.vault,
     )
-    return dataclasses.replace(before, config=config, loaded=loaded)
+    after = dataclasses.replace(before, config=config, loaded=loaded)
+    if services.places is not None:
+        services.places.renew(blueprints(config, services, loaded.registry), _beside(after))
+        services.places.place(services)
+    return after
+
+
+def places_of(everything: Opened) -> Places:
+    """Threads and processes for the jobs that do not run in the loop; none is started before a job needs it."""
+    abandoned = Abandoned()
+    return Places(
+        Hosts(blueprints(everything.config, everything.services, everything.loaded.registry)),
+        Threads(_beside(everything), abandoned),
+        abandoned,
+    )
+
+
+def _beside(everything: Opened) -> Callable[[], AbstractAsyncContextManager[Services]]:
+    @contextlib.asynccontextmanager
+    async def services() -> AsyncIterator[Services]:
+        async with beside(everything) as other:
+            yield other.services
+
+    return services
 
 
 async def prepare(pools: Pools, config: Config, loaded: Loaded) -> Loaded:
@@ -130,6 +191,7 @@ async def prepare(pools: Pools, config: Config, loaded: Loaded) -> Loaded:
         for plugin in loaded.registry.plugins:
             try:
                 await migrate(connection, read_migrations(plugin.name, plugin.package))
+                await events.check_conditions(connection, plugin.job_types)
             except CrmdError as error:
                 loaded = without(loaded, plugin, str(error))
         await declare(connection, config, loaded)
@@ -143,7 +205,8 @@ async def declare(connection: Connection, config: Config, loaded: Loaded) -> Non
         declarations.Declared(job_type, keys_of(job_type, config.queues), _first_tick(job_type, now))
         for job_type in loaded.declared()
     ]
-    await declarations.declare(connection, [plugin.name for plugin in loaded.registry.plugins], declared)
+    names = [plugin.name for plugin in loaded.registry.plugins]
+    await declarations.declare(connection, names, declared, loaded.registry.projections)
 
 
 def _first_tick(job_type: JobType, now: datetime) -> datetime | None:
@@ -152,11 +215,6 @@ def _first_tick(job_type: JobType, now: datetime) -> datetime | None:
     schedule_id = f"{job_type.plugin}/{job_type.name}"
     schedule = job_type.schedule
     return read_timetable(schedule.expression, schedule.timezone, spread_id=schedule_id).next_after(now)
-
-
-def rates_of(config: Config) -> dict[str, Rate]:
-    """The limits of the configuration."""
-    return {name: Rate(limit.units, limit.per_seconds, limit.burst) for name, limit in config.limits.items()}
 
 
 def engine_options(config: Config, loaded: Loaded) -> EngineOptions:
@@ -176,45 +234,6 @@ def engine_options(config: Config, loaded: Loaded) -> EngineOptions:
         keep=Keep(config.retention.archive_days, config.retention.event_days, config.retention.tick_days),
         local_limits=tuple(local),
     )
-
-
-def _connections(
-    config: Config, loaded: Loaded, pools: Pools, http: GuardedClient, limiter: Limiter, vault: Vault
-) -> Connections:
-    providers: dict[str, Any] = {}
-    credentials: dict[str, ClientCredentials] = {}
-    for name, provider in loaded.registry.providers.items():
-        given = config.providers.get(name)
-        if given is None:
-            providers[name] = provider
-            continue
-        urls = {field: getattr(given, field) for field in dataclasses.asdict(provider) if field.endswith("_url")}
-        providers[name] = with_endpoints(provider, urls)
-        if given.client_id is not None:
-            credentials[name] = ClientCredentials(given.client_id, given.client_secret)
-    return Connections(
-        pools.control,
-        http=http,
-        vault=vault,
-        limiter=limiter,
-        providers=providers,
-        credentials=credentials,
-        rates=rates_of(config),  # [limits.<provider>] takes the place of what the plugin declares
-    )
-
-
-def _vault(config: Config) -> Vault:
-    """The vault, or one that says what is missing when first needed: without connections no key is needed."""
-    try:
-        keys = load_keys(
-            master_key=config.vault.master_key,
-            master_key_path=config.vault.master_key_path,
-            state_dir=config.state_dir,
-            is_embedded=config.database.dsn is None,
-        )
-    except ConfigError as error:
-        return Vault((), missing=error)
-    return Vault(keys)
 
 
 async def _is_role_changed(pools: Pools) -> bool:

@@ -8,8 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from crmd.backoff import Backoff
+    from crmd.effecting import OnUnknownEffect
+    from crmd.isolation import Isolation, RunsIn
     from crmd.model import Concurrency, Priority, Schedule, Unique
+    from crmd.payload_version import Upgrade
+    from crmd.trigger import Trigger
 
 
 class JobOptions(TypedDict, total=False):
@@ -26,8 +32,14 @@ class JobOptions(TypedDict, total=False):
         concurrency: How many may run at a time; all bounds must pass.
         connection: The payload field that names its connection, as on the wire.
         unique: Whether a second job with the same key is refused.
-        on_events: Event types that start it.
+        on_events: Event types that start it, or triggers with conditions.
         event_delay_seconds: How long after the event it is due.
+        expires_seconds: A job that has not started so long after it was due never does.
+        version: Of the payload; one more with each change that older payloads do not fit.
+        upgrades: From each older version, a function that brings a payload (a dict) to the next.
+        on_unknown_effect: `probe`, `resend` or `park` an effect of which nobody knows whether it took place.
+        runs_in: The event `loop`, a `thread` or a `process` of its own.
+        isolation: The bounds of its process.
     """
 
     aliases: tuple[str, ...]
@@ -40,5 +52,11 @@ class JobOptions(TypedDict, total=False):
     concurrency: tuple[Concurrency, ...] | Concurrency
     connection: str | None
     unique: Unique | None
-    on_events: tuple[str, ...] | str
+    on_events: tuple[str | Trigger, ...] | str | Trigger
     event_delay_seconds: float
+    expires_seconds: float | None
+    version: int
+    upgrades: Mapping[int, Upgrade]
+    on_unknown_effect: OnUnknownEffect
+    runs_in: RunsIn
+    isolation: Isolation

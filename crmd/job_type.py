@@ -12,13 +12,19 @@ import msgspec
 
 from crmd.backoff import Backoff
 from crmd.errors import PluginError, UsageError
+from crmd.isolation import Isolation, check_isolation
 from crmd.model import Concurrency, NoPayload, Priority, Schedule, Unique
+from crmd.payload_version import check_upgrades, upgraded, version_of
 from crmd.stored_text import encode_json
+from crmd.trigger import Trigger
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
+    from crmd.effecting import OnUnknownEffect
+    from crmd.isolation import RunsIn
     from crmd.job_options import JobOptions
+    from crmd.payload_version import Upgrade
 
 _NAME = re.compile(r"^[a-z][a-z0-9]*([-_][a-z0-9]+)*$")
 _FunctionT = TypeVar("_FunctionT", bound="Callable[..., Awaitable[Any]]")
@@ -34,8 +40,10 @@ class JobType:
         plugin: Name of the plugin that declares it; filled in when it is loaded.
         connection: The payload field (as on the wire) that names the connection the job works on. Jobs of a connection
             wait while its gate is closed, for example because it needs a new consent.
-        on_events: Event types that start a job of this type; its payload is the fields of the event's data that the
-            payload type knows.
+        on_events: Event types, or triggers, that start a job of this type; its payload is the fields of the event's data
+            that the payload type knows.
+        on_unknown_effect: What becomes of an effect of which nobody knows whether it took place.
+        isolation: The bounds of its processes, when it runs in one.
     """
 
     name: str
@@ -53,8 +61,14 @@ class JobType:
     concurrency: tuple[Concurrency, ...] = ()
     connection: str | None = None
     unique: Unique | None = None
-    on_events: tuple[str, ...] = ()
+    on_events: tuple[str | Trigger, ...] = ()
     event_delay_seconds: float = 0.0
+    expires_seconds: float | None = None
+    version: int = 1
+    upgrades: Mapping[int, Upgrade] = field(default_factory=dict)
+    on_unknown_effect: OnUnknownEffect = "park"
+    runs_in: RunsIn = "loop"
+    isolation: Isolation = field(default_factory=Isolation)
 
     def __call__(self, *args: object) -> Awaitable[Any]:
         """Call the handler itself, as a test of its logic may."""
@@ -64,12 +78,15 @@ class JobType:
         """The same job type, declared by `plugin`."""
         return replace(self, plugin=plugin)
 
-    def decode(self, payload: bytes) -> msgspec.Struct:
-        """The typed payload.
+    def decode(self, payload: bytes, meta: bytes | None = None) -> msgspec.Struct:
+        """The typed payload; what `meta` marks as of an older version is brought to today's first.
 
         Raises:
             UsageError: It does not fit; the sentence holds the path of the bad field.
+            NotKnownHere: It is of a version that only newer code knows.
         """
+        if (stored := version_of(meta)) != self.version:
+            payload = upgraded(self.name, payload, stored, self.version, self.upgrades)
         try:
             return msgspec.json.decode(payload, type=self.payload_type)
         except msgspec.ValidationError as error:
@@ -96,6 +113,14 @@ class JobType:
         names = [field.encode_name + ("" if field.required else "?") for field in fields]
         return f"Its fields are {', '.join(names)} (? marks optional ones)."
 
+    @property
+    def triggers(self) -> list[Trigger]:
+        """What starts a job of this type, in full."""
+        return [
+            Trigger(event=event, delay_seconds=self.event_delay_seconds) if isinstance(event, str) else event
+            for event in self.on_events
+        ]
+
     def payload_fields(self) -> list[str]:
         """Names of the payload's fields on the wire."""
         return [field.encode_name for field in msgspec.structs.fields(self.payload_type)]
@@ -119,6 +144,8 @@ def job(name: str, **options: Unpack[JobOptions]) -> Callable[[_FunctionT], JobT
     def declare(function: _FunctionT) -> JobType:
         if not inspect.iscoroutinefunction(function):
             raise PluginError(f"The handler of {name} is not an async function.", hint="Write `async def`.")
+        check_upgrades(name, options.get("version", 1), options.get("upgrades", {}))
+        check_isolation(name, options.get("runs_in", "loop"), options.get("isolation"))
         for word in (name, *options.get("aliases", ())):
             if not _NAME.match(word):
                 raise PluginError(f"{word!r} is no name for a job type.", hint="Use lower case, digits and dashes.")
@@ -140,7 +167,7 @@ def _whole(options: JobOptions) -> dict[str, Any]:
         del given["backoff"]
     if isinstance(schedule := given.get("schedule"), str):
         given["schedule"] = Schedule(expression=schedule)
-    for name, kind in (("concurrency", Concurrency), ("on_events", str)):
+    for name, kind in (("concurrency", Concurrency), ("on_events", str | Trigger)):
         if isinstance(value := given.get(name), kind):
             given[name] = (value,)
     return given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
@@ -23,6 +24,22 @@ class Stop(Enum):
     CANCEL = "cancel"
     DRAIN = "drain"
     LEASE_LOST = "lease lost"
+
+
+class Suspension(BaseException):  # noqa: N818 - an order: nothing went wrong
+    """Raised through a handler that waits: the attempt ends and is given back, and a later one comes to this place again.
+
+    No `Exception`, so that a handler which catches those lets it through, as it does a cancellation.
+
+    Args:
+        delay_seconds: Until the job is due again; None: when what it waits for has come.
+        held: As in `crmd.job.held`.
+    """
+
+    def __init__(self, delay_seconds: float | None, *, held: str | None = None) -> None:
+        super().__init__("this job waits; let its order through")
+        self.delay_seconds = delay_seconds
+        self.held = held
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +64,7 @@ class Stopped:
     reason: str = ""
 
 
-Happened: TypeAlias = Returned | Raised | Stopped
+Happened: TypeAlias = "Returned | Raised | Stopped | Decided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +74,7 @@ class Ended:
     `error` is what happened in one sentence with its class; None when all went well.
     """
 
-    status: Literal["completed", "failed", "cancelled", "dead"]
+    status: Literal["completed", "failed", "cancelled", "dead", "poison"]
     result: object = None
     error: Fault | None = None
 
@@ -66,10 +83,11 @@ class Ended:
 class Requeued:
     """The job goes back to the queue, to be due after `delay_seconds`; 0 keeps its place.
 
-    `held` names what it waits for besides its time, as in `crmd.job.held`: no claim takes it until that is over.
+    `held` names what it waits for besides its time, as in `crmd.job.held`: no claim takes it until that is over. Without
+    a delay (None) it is due only when somebody makes it so.
     """
 
-    delay_seconds: float
+    delay_seconds: float | None
     is_attempt_given_back: bool
     snoozes: int = 0
     error: Fault | None = None
@@ -88,9 +106,19 @@ class Fault:
     name: str
     message: str
     error: BaseException | None = None
+    places: tuple[str, ...] = ()  # in the code, innermost last, where there is no error to tell them
+    record: bytes | None = None  # what is kept of it, when it was written down where it happened
 
 
 Outcome: TypeAlias = Ended | Requeued | Forgotten
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """The handler ran elsewhere, in a thread or a process, and its outcome was decided there."""
+
+    outcome: Outcome
+
 
 DONE = Ended("completed")
 """The handler returned nothing, as most do: one value for all of them, since this stands on the hot path."""
@@ -121,6 +149,8 @@ def decide(happened: Happened, tried: Try) -> Outcome:
             return _after_error(error, tried)
         case Stopped(why, reason):
             return _after_stop(why, reason, tried)
+        case Decided(outcome):
+            return outcome
         case _:
             assert_never(happened)
 
@@ -141,6 +171,10 @@ def _after_stop(why: Stop, reason: str, tried: Try) -> Outcome:
 
 def _after_error(error: BaseException, tried: Try) -> Outcome:
     match error:
+        case Suspension(delay_seconds=delay, held=held):
+            return Requeued(delay, is_attempt_given_back=True, held=held)
+        case BaseExceptionGroup() if (waits := _only_waits(error)) is not None:
+            return _after_error(waits, tried)
         case LeaseLost():
             return Forgotten()
         case GateClosed(after_seconds=after):
@@ -158,6 +192,18 @@ def _after_error(error: BaseException, tried: Try) -> Outcome:
             return _again(_fault(error), tried, after)
         case _:
             return _again(_fault(error), tried)
+
+
+def _only_waits(group: BaseExceptionGroup[BaseException]) -> Suspension | None:
+    """The order of a task group in which a task waits; None when another has failed, which says more."""
+    waits: list[Suspension] = []
+    for error in group.exceptions:
+        one = _only_waits(error) if isinstance(error, BaseExceptionGroup) else error
+        if not isinstance(one, Suspension):
+            return None
+        waits.append(one)
+    # Children wake the job by themselves; of the others the earliest does.
+    return min(waits, key=lambda one: (one.held is None, math.inf if one.delay_seconds is None else one.delay_seconds))
 
 
 def _again(fault: Fault, tried: Try, after_seconds: float | None = None) -> Outcome:

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from crmd.connections.provider import Provider
+    from crmd.event_handler import SyncHandler
     from crmd.health_check import HealthCheck
     from crmd.job_type import JobType
+    from crmd.projection import Projection
 
 
 class NoSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +41,8 @@ class Plugin:
     providers: tuple[Provider, ...]
     health_checks: tuple[HealthCheck, ...]
     module: Any = field(repr=False)
+    sync_handlers: tuple[SyncHandler, ...] = ()
+    projections: tuple[Projection, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,24 @@ class Registry:
         for plugin in self.plugins:
             yield from plugin.job_types
 
+    def with_required(self, name: str) -> tuple[str, ...]:
+        """A plugin and all that it requires, in the order in which they load."""
+        wanted = {name}
+        for plugin in reversed(self.plugins):  # each stands behind those that it requires
+            if plugin.name in wanted:
+                wanted.update(plugin.requires)
+        return tuple(plugin.name for plugin in self.plugins if plugin.name in wanted)
+
+    @property
+    def sync_handlers(self) -> tuple[SyncHandler, ...]:
+        """Of all plugins."""
+        return tuple(handler for plugin in self.plugins for handler in plugin.sync_handlers)
+
+    @property
+    def projections(self) -> tuple[Projection, ...]:
+        """Of all plugins."""
+        return tuple(projection for plugin in self.plugins for projection in plugin.projections)
+
     @property
     def providers(self) -> dict[str, Provider]:
         """By name."""
@@ -83,6 +105,7 @@ def registry_of(loaded: Sequence[Plugin], broken: list[BrokenPlugin]) -> Registr
     kept: dict[str, Plugin] = {}
     for plugin in loaded:
         words = [word for job_type in plugin.job_types for word in (job_type.name, *job_type.aliases)]
+        words += [f"{projection.name} (projection)" for projection in plugin.projections]
         clash = next((word for word in words if word in owners), None)
         doubled = next((word for word in words if words.count(word) > 1), None)
         if clash is not None:

@@ -22,6 +22,8 @@ def record(fault: Fault | None, run: Run) -> bytes | None:
     """JSON of the entry for the job's column `errors`; the statement adds the time."""
     if fault is None:
         return None
+    if fault.record is not None:
+        return fault.record
     entry: dict[str, Any] = {
         "attempt": run.row["attempt"],
         "class": fault.name,
@@ -31,6 +33,8 @@ def record(fault: Fault | None, run: Run) -> bytes | None:
         entry["sqlstate"] = fault.error.sqlstate
     if fault.error is not None and fault.error.__traceback__ is not None:
         entry["places"] = _places(fault.error)
+    elif fault.places:
+        entry["places"] = [clean_text(place, 300) for place in fault.places]
     return msgspec.json.encode(entry)
 
 

@@ -16,7 +16,21 @@ from crmd.clock import boot_seconds
 from crmd.engine.job_context import JobContext
 from crmd.errors import FailJob, UsageError
 from crmd.model import NoPayload
-from crmd.outcome import DONE, Ended, Fault, Happened, Raised, Requeued, Returned, Stop, Stopped, Try, decide
+from crmd.outcome import (
+    DONE,
+    Decided,
+    Ended,
+    Fault,
+    Forgotten,
+    Happened,
+    Raised,
+    Requeued,
+    Returned,
+    Stop,
+    Stopped,
+    Try,
+    decide,
+)
 from crmd.stored_text import encode_bounded
 
 if TYPE_CHECKING:
@@ -41,8 +55,10 @@ async def handle(run: Run, services: Services) -> Outcome:
     happened = Stopped(run.stop, run.reason) if run.stop is not None else await _happened(run, services)
     if happened is NOTHING and run.stop is not Stop.LEASE_LOST:
         return DONE
+    if isinstance(happened, Decided):  # and told, where it was decided
+        return Forgotten() if run.stop is Stop.LEASE_LOST else happened.outcome
     try:
-        outcome = _decided(run, happened)
+        outcome = decided(run, happened)
     except Exception as error:  # noqa: BLE001 - an order without sense, as Snooze("soon"), must not end the daemon
         outcome = Ended("failed", error=Fault("OutcomeNotUsable", f"what it answered is of no use: {error!r}"))
     _report(outcome, happened)
@@ -58,7 +74,7 @@ async def _happened(run: Run, services: Services) -> Happened:
         if job_type.payload_type is NoPayload:
             value = await job_type.handler(context)
         else:
-            value = await job_type.handler(context, job_type.decode(run.row["payload"]))
+            value = await job_type.handler(context, job_type.decode(run.row["payload"], run.row["meta"]))
     except UsageError as error:  # a payload that does not fit never will
         return Raised(FailJob(str(error)))
     except (KeyboardInterrupt, GeneratorExit):
@@ -69,7 +85,9 @@ async def _happened(run: Run, services: Services) -> Happened:
         # Whatever a plugin raises is the job's outcome, sys.exit() and a cancellation of its own making too; unless it
         # was told to stop: then the error is but the noise of its stopping.
         return Raised(error) if run.stop is None else Stopped(run.stop, run.reason)
-    return NOTHING if value is None else Returned(value)
+    if value is None:
+        return NOTHING
+    return value if isinstance(value, Decided) else Returned(value)
 
 
 def _is_cancelled_from_outside(error: BaseException) -> bool:
@@ -77,7 +95,8 @@ def _is_cancelled_from_outside(error: BaseException) -> bool:
     return isinstance(error, asyncio.CancelledError) and anyio.current_effective_deadline() == -math.inf
 
 
-def _decided(run: Run, happened: Happened) -> Outcome:
+def decided(run: Run, happened: Happened) -> Outcome:
+    """What becomes of `run`; a result is encoded."""
     if run.stop is Stop.LEASE_LOST:
         happened = Stopped(Stop.LEASE_LOST)
     outcome = decide(

@@ -9,9 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from crmd.connections.opening import Connections
+    from crmd.engine.placing import Places
+    from crmd.event_handler import SyncHandler
     from crmd.http.client import GuardedClient
     from crmd.http.limiter import Limiter, Rate
     from crmd.job_type import JobType
+    from crmd.projection import Projection
     from crmd.store.pools import Pools
 
 
@@ -24,6 +27,10 @@ class Services:
         settings: Of each plugin, by its name.
         rates: Of limits that `ctx.limit` may name.
         is_role_changed: Statements of plugins run as `crmd_app`, since the connected role is above policies.
+        places: Threads and processes for jobs; None where every job runs in the loop.
+        sync_handlers: Hear of events inside the emitting transaction.
+        projections: Are kept up to date by this daemon.
+        suspect_types: As `job_types`, for jobs that run alone because a daemon died of one of them.
     """
 
     pools: Pools
@@ -34,3 +41,7 @@ class Services:
     limiter: Limiter
     rates: Mapping[str, Rate] = field(default_factory=dict)
     is_role_changed: bool = False
+    places: Places | None = None
+    suspect_types: Mapping[str, JobType] = field(default_factory=dict)
+    sync_handlers: tuple[SyncHandler, ...] = ()
+    projections: tuple[Projection, ...] = ()

@@ -127,15 +127,23 @@ async def connect(
 
 
 @contextlib.asynccontextmanager
-async def open_pools(server: Server) -> AsyncIterator[Pools]:
+async def open_pools(
+    server: Server, *, control_max: int = CONTROL_CONNECTIONS, is_probed: bool = True
+) -> AsyncIterator[Pools]:
     """Open the control and the plugins' pool; on leaving, waits 3 s for what is out and then cuts it.
+
+    Args:
+        server: The server.
+        control_max: Connections of the control pool.
+        is_probed: Connect once to see that it answers; else nothing connects before the first statement.
 
     Raises:
         UnreachableError: The server does not answer, or refuses us.
     """
-    probe = await connect(server, "crmd probe")
-    await probe.close()
-    control = await _open_pool(server, "crmd control", CONTROL_CONNECTIONS, _set_bytes_codec, reset=_leave_as_it_is)
+    if is_probed:
+        probe = await connect(server, "crmd probe")
+        await probe.close()
+    control = await _open_pool(server, "crmd control", control_max, _set_bytes_codec, reset=_leave_as_it_is)
     try:
         plugins = await _open_pool(server, "crmd plugins", server.pool_max, _set_object_codec)
         try:

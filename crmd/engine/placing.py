@@ -1,0 +1,96 @@
+"""Where the handlers of a daemon run: in its loop, in a thread, in a process; suspects always in a process.
+
+It is decided once, when job types are loaded: a job type that runs elsewhere gets a handler that takes the job there
+and brings its outcome back. So a job of the loop, as most are, pays nothing for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from crmd.engine.casualty import Crashed
+from crmd.engine.handling import current_run
+from crmd.engine.suspicion import after_crash
+from crmd.outcome import Decided
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+    from crmd.engine.abandoning import Abandoned
+    from crmd.engine.hosts import Hosts
+    from crmd.engine.run import Run
+    from crmd.engine.services import Services
+    from crmd.engine.threads import Threads
+    from crmd.job_type import JobType
+
+
+@dataclass(slots=True)
+class Places:
+    """The places beside the loop."""
+
+    hosts: Hosts
+    threads: Threads
+    abandoned: Abandoned
+
+    def place(self, services: Services) -> None:
+        """Give the job types of `services` handlers that run where they are to run."""
+        declared = services.job_types
+        services.job_types = {name: self._placed(job_type) for name, job_type in declared.items()}
+        services.suspect_types = {name: self._alone(job_type) for name, job_type in declared.items()}
+
+    def renew(
+        self,
+        blueprint_of: Callable[[str], bytes],
+        open_services: Callable[[], AbstractAsyncContextManager[Services]],
+    ) -> None:
+        """Work by another configuration from now on; what runs goes on as it began."""
+        self.hosts.renew(blueprint_of)
+        self.threads.renew(open_services)
+
+    def close(self) -> None:
+        """End what does nothing, and every process."""
+        self.hosts.close()
+        self.threads.close()
+
+    def _placed(self, job_type: JobType) -> JobType:
+        match job_type.runs_in:
+            case "loop":
+                return job_type
+            case "thread":
+                return self._in_thread(job_type)
+            case "process":
+                return self._in_process(job_type)
+
+    def _in_thread(self, job_type: JobType) -> JobType:
+        async def in_thread(*_arguments: object) -> Decided:
+            run = _current()
+            run.job_type = job_type  # there its own handler is to be called
+            return Decided(await self.threads.run(run))
+
+        return replace(job_type, handler=in_thread)
+
+    def _in_process(self, job_type: JobType) -> JobType:
+        async def in_process(*_arguments: object) -> Decided:
+            return Decided(await self.hosts.run(_current(), job_type.isolation))
+
+        return replace(job_type, handler=in_process)
+
+    def _alone(self, job_type: JobType) -> JobType:
+        async def alone(*_arguments: object) -> Decided:
+            run = _current()
+            try:
+                return Decided(await self.hosts.run(run, job_type.isolation))
+            except Crashed as error:
+                if run.stop is not None:
+                    raise
+                return Decided(after_crash(run, error))
+
+        return replace(job_type, handler=alone)
+
+
+def _current() -> Run:
+    run = current_run.get()
+    assert run is not None  # noqa: S101 - set by whoever calls a handler
+    return run
