@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
+from crmd.errors import PluginError
+
 if TYPE_CHECKING:
     from datetime import datetime
     from uuid import UUID
@@ -114,6 +116,15 @@ class Unique:
     on_conflict: OnConflict = "return"
     delay_seconds: float | None = None
     max_delay_seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what does not hold together."""
+        if (self.scope == "for") != (self.seconds is not None):
+            raise PluginError('The scope "for" and its seconds go together.', hint="Give both, or neither.")
+        if self.on_conflict == "push_back" and self.max_delay_seconds is None:
+            raise PluginError(
+                "What is pushed back without end might never start.", hint="Give max_delay_seconds with push_back."
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from crmd.engine.audit import audit_once
+from crmd.engine.letting_go import LettingGo
 from crmd.engine.reaper import reap_once
 from crmd.engine.reconciling import reconcile_once
 from crmd.engine.scheduler import schedule_once
 from crmd.engine.upkeep import upkeep_once
+from crmd.store import steps
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 REAP_SECONDS = 1.0
 AUDIT_SECONDS = 60.0
+RESUME_SECONDS = 1.0
+RESUME_MAX = 1000
 
 
 class House(Protocol):
@@ -46,6 +50,7 @@ class Housekeeping:
     def __init__(self, house: House) -> None:
         self._house = house
         self._pool = house.services.pools.control
+        self._letting_go = LettingGo(self._pool)
 
     def steps(self) -> dict[str, Callable[[], Awaitable[float]]]:
         """Every step by the name of its loop."""
@@ -54,6 +59,8 @@ class Housekeeping:
             "scheduling": self.schedule_once,
             "auditing": self.audit_once,
             "upkeep": self.upkeep_once,
+            "resuming": self.resume_once,
+            "letting go": self.let_go_once,
             "reconciling": self.reconcile_once,
         }
 
@@ -74,9 +81,18 @@ class Housekeeping:
             await audit_once(self._pool, house.daemon_id, house.executor, house.settler)
         return AUDIT_SECONDS
 
+    async def let_go_once(self) -> float:
+        """Follow-ups whose turn has come, jobs that lapse, jobs that nobody knew before."""
+        return await self._letting_go.once(self._house.services.job_types)
+
     async def reconcile_once(self) -> float:
         """Effects whose sender is gone, and jobs that waited for one."""
         return await reconcile_once(self._pool)
+
+    async def resume_once(self) -> float:
+        """Jobs that wait for an event which an emitter and they missed of each other."""
+        woken = await steps.sweep_waiting(self._pool, RESUME_MAX)
+        return 0.0 if woken >= RESUME_MAX else RESUME_SECONDS
 
     async def upkeep_once(self) -> float:
         """Partitions, retention, and what connections need."""

@@ -1,31 +1,31 @@
-"""Stands in for a job type that no loaded plugin declares: its jobs wait, lose nothing, and are looked at again."""
+"""Stands in for a job type that no loaded plugin declares: its jobs are held, as if they had never been claimed."""
 
 from __future__ import annotations
 
+import logging
 from functools import cache
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from crmd.errors import NotKnownHere
 from crmd.job_type import JobType
-from crmd.model import Snooze
+from crmd.model import NoPayload
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
     from crmd.context import Context
 
-RECHECK_SECONDS = 60.0
-
-
-class _AnyPayload(msgspec.Struct):
-    """Whatever the payload is, it is left for the plugin that knows it."""
+_LOG = logging.getLogger("crmd.engine")
 
 
 @cache
 def unknown_job_type(name: str) -> JobType:
-    """The stand-in for `name`."""
+    """The stand-in for `name`. It is made once, and that is when the log tells of it."""
+    _LOG.warning(
+        "no loaded plugin declares the job type %s; its jobs are held until a daemon comes that knows it", name
+    )
 
-    async def wait(ctx: Context, _payload: _AnyPayload) -> Snooze:
-        ctx.log.warning("no loaded plugin declares the job type %s; its jobs wait", name)
-        return Snooze(RECHECK_SECONDS, f"no loaded plugin declares the job type {name}")
+    async def wait(_ctx: Context) -> NoReturn:
+        raise NotKnownHere(f"the job type {name}", "no loaded plugin declares it")
 
-    return JobType(name=name, handler=wait, payload_type=_AnyPayload, plugin="unknown")
+    return JobType(name=name, handler=wait, payload_type=NoPayload, plugin="unknown")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from crmd.model import Unique
+from crmd.store.events import declare_projections
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -16,9 +18,11 @@ if TYPE_CHECKING:
     from crmd.job_type import JobType
     from crmd.model import Schedule
     from crmd.overriding import Key
+    from crmd.projection import Projection
     from crmd.store.pools import Connection
 
 _SQL = load_queries("crmd.store")
+NOT_UNIQUE = Unique()
 # Two daemons that start together take turns: the second finds everything written.
 LOCK_KEY = 0x63726D64_6465636C
 
@@ -32,8 +36,13 @@ class Declared:
     next_due_at: datetime | None
 
 
-async def declare(connection: Connection, plugins: Sequence[str], declared: Sequence[Declared]) -> None:
-    """Write job types, limits, triggers and schedules of the loaded plugins; take back what they no longer declare.
+async def declare(
+    connection: Connection,
+    plugins: Sequence[str],
+    declared: Sequence[Declared],
+    projections: Sequence[Projection] = (),
+) -> None:
+    """Write job types, limits, triggers, schedules and projections of the loaded plugins, and take back the others.
 
     What belongs to a plugin that is not loaded here is left alone: another daemon may have it.
     """
@@ -46,6 +55,8 @@ async def declare(connection: Connection, plugins: Sequence[str], declared: Sequ
         await connection.execute(_SQL.declare_schedules, list(plugins), _json(_schedule_rows(declared)))
         for row in changed:
             await connection.execute(_SQL.relane, row["name"])
+        await declare_projections(connection, plugins, projections)
+    await connection.fetch(_SQL.hear_jobs)
 
 
 async def clock(connection: Connection) -> datetime:
@@ -56,7 +67,7 @@ async def clock(connection: Connection) -> datetime:
 
 def _type_row(declared: Declared) -> Mapping[str, Any]:
     job_type = declared.job_type
-    unique = job_type.unique
+    unique = job_type.unique or NOT_UNIQUE
     return {
         "name": job_type.name,
         "plugin": job_type.plugin,
@@ -65,9 +76,14 @@ def _type_row(declared: Declared) -> Mapping[str, Any]:
         "priority": job_type.priority,
         "max_attempts": job_type.max_attempts,
         "keys": [key.as_json() for key in declared.keys],
-        "unique_scope": None if unique is None else unique.scope,
-        "unique_seconds": None if unique is None else unique.seconds,
-        "unique_fields": None if unique is None or unique.fields is None else list(unique.fields),
+        "unique_scope": None if job_type.unique is None else unique.scope,
+        "unique_seconds": unique.seconds,
+        "unique_fields": None if unique.fields is None else list(unique.fields),
+        "unique_on_conflict": unique.on_conflict,
+        "unique_delay_seconds": unique.delay_seconds,
+        "unique_max_delay_seconds": unique.max_delay_seconds,
+        "expires_seconds": job_type.expires_seconds,
+        "payload_version": job_type.version,
         "payload_schema": msgspec.json.schema(job_type.payload_type),
         "description": job_type.description,
     }
@@ -80,13 +96,18 @@ def _limit_row(key: Key) -> Mapping[str, Any]:
 def _trigger_rows(declared: Sequence[Declared]) -> list[Mapping[str, Any]]:
     return [
         {
-            "event_type": event_type,
+            "event_type": trigger.event,
             "job_type": d.job_type.name,
             "fields": d.job_type.payload_fields(),
-            "delay_seconds": d.job_type.event_delay_seconds,
+            "delay_seconds": trigger.delay_seconds,
+            "gives": trigger.gives,
+            "is_ordered": trigger.is_ordered,
+            "condition": trigger.condition,
+            "priority": trigger.priority,
+            "dedup": trigger.dedup,
         }
         for d in declared
-        for event_type in d.job_type.on_events
+        for trigger in d.job_type.triggers
     ]
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     Row: TypeAlias = asyncpg.Record
 
 _SQL = load_queries("crmd.store")
+_HINTS = {"CR001": "See `crmd plugins` for the job types that the loaded plugins declare."}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,7 @@ class NewJobs:
     run_at: datetime | None = None
     priority: Priority | None = None
     queue: str | None = None
-    unique_keys: Sequence[str] | None = None
+    unique_keys: Sequence[str | None] | None = None
     parent_id: UUID | None = None
     max_attempts: int | None = None
     meta: Any = None
@@ -74,24 +75,30 @@ class NewJobs:
     payload_version: int | None = None
 
 
-async def enqueue_many(connection: Connection | Pool, new: NewJobs) -> list[Enqueued]:
+async def enqueue_many(connection: Connection | Pool, new: NewJobs, *, is_text: bool = False) -> list[Enqueued]:
     """Enqueue a job per payload; answers in their order.
 
+    Args:
+        connection: The connection.
+        new: The jobs.
+        is_text: Payloads and meta are JSON as text, whatever the connection's codec takes.
+
     Raises:
-        UsageError: No such job type.
+        UsageError: No such job type, or options that contradict each other.
     """
     if not new.payloads:
         return []
     try:
         rows = await connection.fetch(
-            _SQL.enqueue, new.type, new.payloads, new.workspace_id, new.user_id, new.run_at, new.priority, new.queue,
-            new.unique_keys, new.parent_id, new.max_attempts, new.meta, new.unique_scope, new.unique_seconds,
-            new.on_conflict, new.max_delay_seconds, new.delay_seconds, new.expires_at, new.expires_in_seconds, new.after,
+            _SQL.enqueue_text if is_text else _SQL.enqueue,
+            new.type, new.payloads, new.workspace_id, new.user_id, new.run_at, new.priority, new.queue, new.unique_keys,
+            new.parent_id, new.max_attempts, new.meta, new.unique_scope, new.unique_seconds, new.on_conflict,
+            new.max_delay_seconds, new.delay_seconds, new.expires_at, new.expires_in_seconds, new.after,
             new.payload_version,
         )  # fmt: skip
     except asyncpg.PostgresError as error:
         if error.sqlstate and error.sqlstate.startswith("CR"):
-            hint = "See `crmd plugins` for the job types that the loaded plugins declare."
+            hint = _HINTS.get(error.sqlstate, error.hint or "")
             sentence = str(error).splitlines()[0]
             raise UsageError(f"{sentence[:1].upper()}{sentence[1:]}.", hint=hint) from error
         raise

@@ -13,8 +13,9 @@ ALTER TABLE crmd.job_type
     ADD COLUMN payload_version smallint NOT NULL DEFAULT 1,
     ADD COLUMN has_collisions boolean NOT NULL DEFAULT false; -- crmd.admit_collisions is asked before each enqueue
 
--- Up to when push_back may move the end of a key that holds for a time; NULL: not at all.
-ALTER TABLE crmd.unique_key ADD COLUMN moves_until timestamptz;
+-- moves_until: up to when push_back may move the end of a key that holds for a time; NULL: not at all.
+-- before_id: the job that job_id follows, which gets the key back should its follow-up be cancelled.
+ALTER TABLE crmd.unique_key ADD COLUMN moves_until timestamptz, ADD COLUMN before_id uuid;
 
 -- held = 'key': a follow-up that waits for the end of the job `follows`. 'unknown': no daemon that met it knows its type
 -- or the version of its payload.
@@ -53,10 +54,17 @@ $$;
 CREATE FUNCTION crmd.free_keys(ids uuid[], keys text[]) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
 BEGIN
-    DELETE FROM crmd.unique_key WHERE key = ANY (ARRAY(
-        SELECT u.key FROM unnest(free_keys.ids, free_keys.keys) AS s(id, key)
+    WITH held AS MATERIALIZED (
+        SELECT u.key, u.before_id, EXISTS (SELECT FROM crmd.job x WHERE x.id = u.before_id)
+            OR EXISTS (SELECT FROM crmd.lease x WHERE x.id = u.before_id) AS is_given_back
+        FROM unnest(free_keys.ids, free_keys.keys) AS s(id, key)
         JOIN crmd.unique_key u ON u.key = s.key AND u.job_id = s.id
-        WHERE u.expires_at = 'infinity' FOR UPDATE OF u SKIP LOCKED));
+        WHERE u.expires_at = 'infinity' FOR UPDATE OF u SKIP LOCKED
+    ), given_back AS (
+        UPDATE crmd.unique_key u SET job_id = h.before_id, before_id = NULL
+        FROM held h WHERE u.key = h.key AND h.is_given_back
+    )
+    DELETE FROM crmd.unique_key u USING held h WHERE u.key = h.key AND NOT h.is_given_back;
     PERFORM crmd.let_go(ARRAY(SELECT j.id FROM crmd.job j WHERE j.follows = ANY (free_keys.ids)
                               FOR UPDATE SKIP LOCKED));
 END $$;
@@ -74,6 +82,69 @@ BEGIN
     SELECT array_agg(g.queue) INTO v_queues FROM gone g;
     PERFORM crmd.wake(q) FROM (SELECT DISTINCT unnest(v_queues) AS q) w;
     RETURN coalesce(cardinality(v_queues), 0);
+END $$;
+
+-- Lets follow-ups go whose predecessor is over, as far as the end of that job could not do it: an enqueuer had just
+-- locked them, or had not committed yet. Looks at a page of them; answers the last id of it, NULL: there are no more.
+CREATE FUNCTION crmd.release_followers(after_id uuid, page integer) RETURNS uuid
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
+DECLARE
+    v_seen uuid[] := ARRAY(SELECT j.follows FROM crmd.job j WHERE j.follows > coalesce(
+        after_id, '00000000-0000-0000-0000-000000000000') ORDER BY j.follows LIMIT page);
+BEGIN
+    PERFORM crmd.let_go(ARRAY(
+        SELECT j.id FROM crmd.job j WHERE j.follows = ANY (v_seen)
+            AND NOT EXISTS (SELECT FROM crmd.job x WHERE x.id = j.follows)
+            AND NOT EXISTS (SELECT FROM crmd.lease x WHERE x.id = j.follows)
+        FOR UPDATE OF j SKIP LOCKED));
+    RETURN v_seen[page];
+END $$;
+
+-- Lets jobs go that were held because nobody knew their type or version, as far as the caller knows them: names of
+-- types, and the newest version of each one's payload. Answers how many.
+CREATE FUNCTION crmd.release_unknown(types text[], versions integer[], page integer) RETURNS integer
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
+DECLARE
+    v_queues text[];
+BEGIN
+    WITH gone AS (
+        UPDATE crmd.job j SET held = NULL WHERE j.id = ANY (ARRAY(
+            SELECT w.id FROM unnest(types, versions) AS k(type, version) JOIN crmd.job w ON w.type = k.type
+            WHERE w.held = 'unknown' AND coalesce((w.meta ->> 'payloadVersion')::integer, 1) <= k.version
+            LIMIT page FOR UPDATE OF w SKIP LOCKED))
+        RETURNING j.queue
+    )
+    SELECT array_agg(g.queue) INTO v_queues FROM gone g;
+    PERFORM crmd.wake(q) FROM (SELECT DISTINCT unnest(v_queues) AS q) w;
+    RETURN coalesce(cardinality(v_queues), 0);
+END $$;
+
+-- Ends jobs that have not started by the instant that they were given, as crmd.cancel would; a page of them. Answers how
+-- many. Waits for no lock that an enqueuer holds.
+CREATE FUNCTION crmd.expire(page integer) RETURNS integer
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
+DECLARE
+    c_reason CONSTANT text := 'it had not started by the time that it was given';
+    v_after uuid[];
+    v_ids uuid[];
+    v_parents uuid[];
+BEGIN
+    -- What waits for other jobs is changed by nobody who does not hold its row of crmd.family.
+    v_after := ARRAY(SELECT f.parent_id FROM crmd.family f WHERE f.parent_id = ANY (ARRAY(
+        SELECT j.id FROM crmd.job j WHERE j.expires_at <= (SELECT crmd.clock()) AND j.started_at IS NULL
+            AND j.held = 'after' ORDER BY j.expires_at LIMIT page))
+        ORDER BY f.parent_id FOR UPDATE SKIP LOCKED);
+    v_ids := ARRAY(SELECT j.id FROM crmd.job j WHERE j.expires_at <= (SELECT crmd.clock()) AND j.started_at IS NULL
+        AND (coalesce(j.held, 'key') = 'key' OR j.id = ANY (v_after))
+        ORDER BY j.expires_at LIMIT page FOR UPDATE SKIP LOCKED);
+    SELECT array_agg(e.id), array_agg(e.parent_id) INTO v_ids, v_parents FROM (
+        SELECT a.id, a.parent_id FROM crmd.archive_cancelled(v_ids, false, c_reason, 'Expired') a
+        UNION ALL SELECT a.id, a.parent_id FROM crmd.archive_cancelled(v_ids, true, c_reason, 'Expired') a) e;
+    IF v_ids IS NOT NULL THEN
+        PERFORM crmd.book_ended(v_ids, v_parents, array_fill('cancelled'::text, ARRAY[cardinality(v_ids)]),
+                                array_fill(NULL::jsonb, ARRAY[cardinality(v_ids)]));
+    END IF;
+    RETURN coalesce(cardinality(v_ids), 0);
 END $$;
 
 -- What the jobs of one call have in common, and how their keys behave. An enqueue of its own type, since so much of it
@@ -148,7 +219,7 @@ BEGIN
     FROM unnest(take_keys.ids, take_keys.keys, v_holders) WITH ORDINALITY AS w(id, key, holder, place)
     WHERE w.holder IS NULL ORDER BY w.key, w.place
     ON CONFLICT (key) DO UPDATE SET job_id = excluded.job_id, scope = excluded.scope,
-        expires_at = excluded.expires_at, moves_until = excluded.moves_until
+        expires_at = excluded.expires_at, moves_until = excluded.moves_until, before_id = NULL
         WHERE k.expires_at <= take_keys.at OR k.job_id = ANY (v_stale);
     -- A statement of its own: its snapshot sees the key of whoever won the race.
     RETURN ARRAY(
@@ -157,43 +228,42 @@ BEGIN
         LEFT JOIN crmd.unique_key k ON w.holder IS NULL AND k.key = w.key ORDER BY w.place);
 END $$;
 
--- Changes the waiting job behind a key as the rule says. Answers what was done; NULL: it cannot be changed, since it has
--- started by now or both payloads together would be too large; then a follow-up is due.
+-- Changes the waiting job behind a key as the rule says. Answers what was done; NULL: a follow-up is due, since the job
+-- has started by now, waits for other jobs, or would become too large or of two versions; 'rejected' where the job is
+-- a follow-up already.
 CREATE FUNCTION crmd.change_waiting(p_id uuid, p_payload jsonb, t crmd.job_type, j crmd.job, rule crmd.enqueue_rule)
 RETURNS text LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
 DECLARE
+    c_bytes_max CONSTANT integer := 262144;
     w crmd.job;
     v_run_at timestamptz;
+    v_meta jsonb;
 BEGIN
-    SELECT * INTO w FROM crmd.job x WHERE x.id = p_id AND x.started_at IS NULL FOR UPDATE;
+    SELECT * INTO w FROM crmd.job x
+    WHERE x.id = p_id AND x.started_at IS NULL AND coalesce(x.held, 'key') = 'key' FOR UPDATE;
     IF NOT FOUND THEN
         RETURN NULL;
     END IF;
-    v_run_at := w.run_at;
-    IF rule.on_conflict = 'push_back' THEN
-        v_run_at := greatest(w.run_at, least(j.run_at, w.created_at + make_interval(secs => rule.max_delay_seconds)));
-    ELSIF rule.is_time_given AND rule.on_conflict <> 'keep_time' THEN
-        v_run_at := j.run_at;
-    END IF;
     IF rule.on_conflict = 'merge' THEN
-        IF (w.meta -> 'payloadVersion') IS DISTINCT FROM (j.meta -> 'payloadVersion') THEN
-            RETURN NULL;
-        END IF;
         p_payload := crmd.merge_payload(w.payload, p_payload);
-        IF octet_length(p_payload::text) > 262144 THEN
-            RETURN NULL;
+        IF octet_length(p_payload::text) > c_bytes_max
+           OR (w.meta -> 'payloadVersion') IS DISTINCT FROM (j.meta -> 'payloadVersion') THEN
+            RETURN CASE WHEN w.held IS NOT NULL THEN 'rejected' END;
         END IF;
     END IF;
+    v_run_at := CASE
+        WHEN rule.on_conflict = 'push_back'
+            THEN greatest(w.run_at, least(j.run_at, w.created_at + make_interval(secs => rule.max_delay_seconds)))
+        WHEN rule.is_time_given AND rule.on_conflict <> 'keep_time' THEN j.run_at
+        ELSE w.run_at END;
     IF rule.is_priority_given THEN
         w.priority := j.priority;
     END IF;
+    v_meta := nullif(coalesce(w.meta, '{}') - 'payloadVersion'
+        || jsonb_strip_nulls(jsonb_build_object('payloadVersion', j.meta -> 'payloadVersion')), '{}');
     UPDATE crmd.job x SET payload = p_payload, run_at = v_run_at, rank_at = v_run_at - crmd.head_start(w.priority),
-        priority = w.priority, lane = crmd.lane_of(t.keys, w.workspace_id, w.user_id, p_payload),
-        expires_at = CASE WHEN rule.is_expiry_given THEN j.expires_at ELSE w.expires_at + (v_run_at - w.run_at) END,
-        meta = CASE WHEN j.meta ? 'payloadVersion' OR w.meta ? 'payloadVersion'
-                    THEN coalesce(w.meta, '{}') - 'payloadVersion'
-                        || jsonb_strip_nulls(jsonb_build_object('payloadVersion', j.meta -> 'payloadVersion'))
-                    ELSE w.meta END
+        priority = w.priority, lane = crmd.lane_of(t.keys, w.workspace_id, w.user_id, p_payload), meta = v_meta,
+        expires_at = CASE WHEN rule.is_expiry_given THEN j.expires_at ELSE w.expires_at + (v_run_at - w.run_at) END
     WHERE x.id = p_id;
     RETURN CASE rule.on_conflict WHEN 'replace' THEN 'replaced' WHEN 'merge' THEN 'merged'
                                  WHEN 'push_back' THEN 'pushed_back' ELSE 'kept' END;
@@ -229,20 +299,17 @@ BEGIN
         IF answer IS NOT NULL THEN
             RETURN;
         END IF;
-        IF k.scope = 'for' THEN
+        IF k.scope = 'for' THEN -- the next window
             j.run_at := greatest(j.run_at, k.expires_at);
             j.rank_at := j.run_at - crmd.head_start(j.priority);
         END IF;
-        UPDATE crmd.unique_key u SET job_id = p_id,
+        j.follows := CASE WHEN k.scope <> 'waiting' AND (EXISTS (SELECT FROM crmd.job x WHERE x.id = k.job_id)
+                            OR EXISTS (SELECT FROM crmd.lease x WHERE x.id = k.job_id)) THEN k.job_id END;
+        j.held := CASE WHEN j.follows IS NOT NULL THEN 'key' END;
+        UPDATE crmd.unique_key u SET job_id = p_id, before_id = j.follows,
             expires_at = CASE WHEN u.scope = 'for' THEN j.run_at + make_interval(secs => rule.seconds) ELSE 'infinity' END
         WHERE u.key = p_key AND u.job_id = k.job_id;
-        CONTINUE WHEN NOT FOUND;
-        IF k.scope <> 'waiting' AND (EXISTS (SELECT FROM crmd.job x WHERE x.id = k.job_id)
-                                     OR EXISTS (SELECT FROM crmd.lease x WHERE x.id = k.job_id)) THEN
-            j.held := 'key';
-            j.follows := k.job_id;
-        END IF;
-        EXIT;
+        EXIT WHEN FOUND;
     END LOOP;
     id := p_id;
     answer := CASE cardinality(crmd.insert_jobs(t, j, ARRAY[p_id], ARRAY[p_key], ARRAY[p_payload]))
@@ -326,6 +393,7 @@ BEGIN
     FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) a JOIN pg_roles r ON r.oid = a.grantee
     WHERE p.oid = 'crmd.enqueue_many'::regproc AND a.grantee <> p.proowner;
 END $$;
+-- squawk-ignore ban-drop-function
 DROP FUNCTION crmd.enqueue_many, crmd.enqueue;
 
 -- Enqueues one job per payload, all of one type. Answers one row per payload, in order: the id of the job that now
@@ -351,7 +419,8 @@ CREATE FUNCTION crmd.enqueue_many(
     expires_at timestamptz DEFAULT NULL,
     expires_in_seconds double precision DEFAULT NULL,
     after uuid[] DEFAULT NULL,
-    payload_version integer DEFAULT NULL
+    payload_version integer DEFAULT NULL,
+    metas jsonb[] DEFAULT NULL        -- one per payload, beside meta; for types whose jobs have no keys
 ) RETURNS TABLE (place integer, id uuid, is_new boolean, answer text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
 #variable_conflict use_column
@@ -405,7 +474,9 @@ BEGIN
             SELECT crmd.uuid7(), j.run_at, j.rank_at, j.created_at, j.max_attempts, j.type, j.queue, j.priority,
                    p.payload,
                    CASE WHEN t.keys <> '[]' THEN crmd.lane_of(t.keys, j.workspace_id, j.user_id, p.payload) END,
-                   j.workspace_id, j.user_id, j.parent_id, j.meta, j.expires_at
+                   j.workspace_id, j.user_id, j.parent_id,
+                   CASE WHEN enqueue_many.metas IS NULL THEN j.meta
+                        ELSE coalesce(j.meta, '{}') || enqueue_many.metas[p.place] END, j.expires_at
             FROM unnest(enqueue_many.payloads) WITH ORDINALITY AS p(payload, place)
             ORDER BY p.place
             RETURNING crmd.job.id
@@ -476,9 +547,9 @@ CREATE FUNCTION crmd.enqueue(
         enqueue.after, enqueue.payload_version) e
 $$;
 
-REVOKE EXECUTE ON FUNCTION crmd.unique_key_of, crmd.merge_payload, crmd.free_keys, crmd.let_go, crmd.rule_of,
-    crmd.insert_jobs, crmd.take_keys, crmd.change_waiting, crmd.meet_taken, crmd.enqueue_keyed, crmd.enqueue_many,
-    crmd.enqueue FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION crmd.unique_key_of, crmd.merge_payload, crmd.free_keys, crmd.let_go, crmd.release_followers,
+    crmd.release_unknown, crmd.expire, crmd.rule_of, crmd.insert_jobs, crmd.take_keys, crmd.change_waiting,
+    crmd.meet_taken, crmd.enqueue_keyed, crmd.enqueue_many, crmd.enqueue FROM PUBLIC;
 DO $$
 BEGIN
     IF current_setting('crmd.enqueuers') <> '' THEN

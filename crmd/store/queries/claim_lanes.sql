@@ -8,6 +8,7 @@ WITH taken AS (
             SELECT j.id FROM crmd.job j
             WHERE j.queue = $1 AND j.lane = turn.lane AND j.held IS NULL
               AND j.rank_at <= (SELECT crmd.clock()) AND j.run_at <= (SELECT crmd.clock())
+              AND (j.expires_at IS NULL OR j.expires_at > (SELECT crmd.clock()))
               AND EXISTS (SELECT FROM crmd.daemon d WHERE d.id = $5 AND NOT d.is_dead)
             ORDER BY j.rank_at, j.id LIMIT turn.room FOR UPDATE OF j SKIP LOCKED) p))
     RETURNING *

@@ -6,6 +6,7 @@ WITH taken AS (
     DELETE FROM crmd.job WHERE id = (
         SELECT j.id FROM crmd.job j
         WHERE j.id = $1 AND j.held IS NULL AND j.run_at <= (SELECT crmd.clock())
+          AND (j.expires_at IS NULL OR j.expires_at > (SELECT crmd.clock()))
           AND EXISTS (SELECT FROM crmd.daemon d WHERE d.id = $3 AND NOT d.is_dead)
         FOR UPDATE OF j SKIP LOCKED)
     RETURNING *

@@ -12,6 +12,7 @@ WITH taken AS (
         WHERE j.queue = $1 AND j.lane IS NULL AND j.held IS NULL
           AND (j.rank_at, j.id) > ($4, $5)
           AND j.rank_at <= (SELECT crmd.clock()) AND j.run_at <= (SELECT crmd.clock())
+          AND (j.expires_at IS NULL OR j.expires_at > (SELECT crmd.clock()))
           AND EXISTS (SELECT FROM crmd.daemon d WHERE d.id = $6 AND NOT d.is_dead)
         ORDER BY j.rank_at, j.id LIMIT $2 FOR UPDATE OF j SKIP LOCKED))
     RETURNING *
