@@ -6,6 +6,7 @@ import hashlib
 from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Protocol
 
 from crmd.cron import read_cron
@@ -123,6 +124,23 @@ def spread_delay(schedule_id: str, spread_seconds: float) -> timedelta:
     return timedelta(seconds=int(max(spread_seconds, 0.0) * share * 1000) / 1000)
 
 
+def ticks_after(timetable: Timetable, instant: datetime) -> Iterator[datetime]:
+    """The ticks later than `instant`, for ever or until there is none."""
+    tick = timetable.next_after(instant)
+    while tick is not None:
+        yield tick
+        tick = timetable.next_after(tick)
+
+
+def ticks_between(timetable: Timetable, after: datetime, before: datetime, limit: int) -> list[datetime]:
+    """The ticks later than `after` and earlier than `before`; UsageError when there are more than `limit`."""
+    ticks = list(islice(takewhile(lambda tick: tick < before, ticks_after(timetable, after)), limit + 1))
+    if len(ticks) > limit:
+        sentence = f"There are more than {limit:,} ticks in this window."
+        raise UsageError(sentence, hint="Make it smaller, or raise the limit with --max.")
+    return ticks
+
+
 def _newest(timetable: Timetable, after: datetime, until: datetime, count: int) -> tuple[datetime, ...]:
     """The newest `count` ticks in (after, until].
 
@@ -132,15 +150,8 @@ def _newest(timetable: Timetable, after: datetime, until: datetime, count: int) 
     window = timedelta(minutes=1)
     while after < until:
         start = max(after, until - window)
-        ticks = tuple(_walk(timetable, start, until))[-count:]
+        ticks = tuple(takewhile(until.__ge__, ticks_after(timetable, start)))[-count:]
         if len(ticks) == count or start == after:
             break
         window *= 2
     return ticks
-
-
-def _walk(timetable: Timetable, after: datetime, until: datetime) -> Iterator[datetime]:
-    tick = timetable.next_after(after)
-    while tick is not None and tick <= until:
-        yield tick
-        tick = timetable.next_after(tick)

@@ -19,6 +19,7 @@ DEFAULT_ACTIONS = {
     "jobs": "list",
     "schedules": "list",
     "connections": "list",
+    "effects": "list",
     "dead": "list",
     "templates": "list",
     "plugins": "list",
@@ -134,12 +135,14 @@ def build_parser() -> Parser:
     """The parser of all of crmd's own commands."""
     from crmd.cli import (  # noqa: PLC0415 - they are written with this module's Grammar
         grammar_daily,
+        grammar_effects,
         grammar_operations,
+        grammar_schedules,
         grammar_setup,
     )
 
     grammar = Grammar()
-    for part in (grammar_setup, grammar_daily, grammar_operations):
+    for part in (grammar_setup, grammar_daily, grammar_effects, grammar_operations, grammar_schedules):
         part.add(grammar)
     return grammar.parser
 

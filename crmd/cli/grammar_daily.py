@@ -1,4 +1,4 @@
-"""The commands of every day: jobs, schedules and connections."""
+"""The commands of every day: jobs and connections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ def add(grammar: Grammar) -> None:
     _add_run_once(grammar)
     _add_enqueue(grammar)
     _add_jobs(grammar)
-    _add_schedules(grammar)
     _add_connections(grammar)
 
 
@@ -66,17 +65,6 @@ def _add_jobs(grammar: Grammar) -> None:
 def _add_one(grammar: Grammar, actions: Commands, name: str, text: str, what: str) -> None:
     parser = grammar.command(name, text, function=name, under=actions)
     parser.add_argument("id", metavar="ID", help=f"a {what}'s id, or its beginning")
-
-
-def _add_schedules(grammar: Grammar) -> None:
-    schedules = grammar.command(
-        "schedules", "List schedules with their next ticks; pause and resume them.", function="listed"
-    )
-    actions = grammar.group(schedules)
-    grammar.command("list", "List schedules with their next three ticks.", function="listed", under=actions)
-    for name, text in (("pause", "Let a schedule rest."), ("resume", "Let it go on, from its next tick.")):
-        parser = grammar.command(name, text, function=name, under=actions)
-        parser.add_argument("id", metavar="ID", help="as `crmd schedules` shows it")
 
 
 def _add_connections(grammar: Grammar) -> None:

@@ -1,26 +1,32 @@
-"""`crmd schedules`: list, pause and resume."""
+"""`crmd schedules`: list, show and foretell them, let them rest and go on."""
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from crmd.cli.asking import no_such
+import msgspec
+
+from crmd.cli.asking import no_such, workspace_of
 from crmd.cli.attached import database
 from crmd.cli.screen import show_record, show_rows
 from crmd.cli.session import configured, in_loop, log_quietly
-from crmd.due import read_timetable
+from crmd.due import ticks_after
 from crmd.errors import ExitCode
-from crmd.store.queries import load_queries
+from crmd.store import schedules
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
-_SQL = load_queries("crmd.store")
+    from crmd.errors import UsageError
+    from crmd.store.pools import Pool
+
 TICKS = 3
 COLUMNS = {
     "id": "id",
+    "job_type": "job",
     "expression": "expression",
     "timezone": "zone",
     "is_paused": "paused",
@@ -32,54 +38,106 @@ COLUMNS = {
 
 def listed(arguments: Namespace) -> int:
     """List schedules with their next three ticks."""
-    log_quietly(arguments)
-    config = configured(arguments)
 
-    async def work() -> list[dict[str, Any]]:
-        async with database(config) as pool:
-            return [{**row, "next_ticks": next_ticks(dict(row))} for row in await pool.fetch(_SQL.schedule_list)]
+    async def work(pool: Pool) -> list[dict[str, Any]]:
+        workspace_id = workspace_of(arguments.workspace)
+        rows = await schedules.listed(pool, workspace_id=workspace_id, after=arguments.after, limit=arguments.limit)
+        return [{**row, "next_ticks": next_ticks(row, TICKS)} for row in rows]
 
-    rows = in_loop(config, work)
+    rows = with_database(arguments, work)
     if not arguments.is_json:
-        rows = [{**row, "next_ticks": "  ".join(_short(tick) for tick in row["next_ticks"])} for row in rows]
+        rows = [{**row, "next_ticks": "  ".join(map(_short, row["next_ticks"]))} for row in rows]
     show_rows(rows, COLUMNS, is_json=arguments.is_json, empty="There are no schedules; `crmd migrate` declares them.")
+    return ExitCode.OK
+
+
+def show(arguments: Namespace) -> int:
+    """Show one schedule."""
+
+    async def work(pool: Pool) -> dict[str, Any]:
+        row = await one(pool, arguments.id)
+        return {**row, "payload": _plain(row["payload"]), "next_ticks": next_ticks(row, TICKS)}
+
+    show_record(with_database(arguments, work), is_json=arguments.is_json)
+    return ExitCode.OK
+
+
+def foretell(arguments: Namespace) -> int:
+    """Show the next ticks of a schedule: in UTC, on the clock of its zone, and when its job is due."""
+
+    async def work(pool: Pool) -> list[dict[str, Any]]:
+        row = await one(pool, arguments.id)
+        return [
+            {"due_at": tick, "local": local, "run_at": run_at}
+            for tick, local, run_at in schedules.shown(row, next_ticks(row, arguments.count))
+        ]
+
+    rows = with_database(arguments, work)
+    columns = {"due_at": "due", "local": "on its clock", "run_at": "job runs"}
+    show_rows(rows, columns, is_json=arguments.is_json, empty="It has no next tick: it is paused, done or broken.")
     return ExitCode.OK
 
 
 def pause(arguments: Namespace) -> int:
     """Let a schedule rest."""
-    return _set_paused(arguments, is_paused=True)
+    return _set_paused(arguments, is_paused=True, is_made_up=False)
 
 
 def resume(arguments: Namespace) -> int:
-    """Let a schedule go on, from its next tick."""
-    return _set_paused(arguments, is_paused=False)
+    """Let a schedule go on, from its next tick unless the missed ones are to be made up for."""
+    return _set_paused(arguments, is_paused=False, is_made_up=arguments.is_made_up)
 
 
-def _set_paused(arguments: Namespace, *, is_paused: bool) -> int:
-    log_quietly(arguments)
-    config = configured(arguments)
+def _set_paused(arguments: Namespace, *, is_paused: bool, is_made_up: bool) -> int:
+    async def work(pool: Pool) -> dict[str, Any]:
+        await schedules.set_paused(pool, arguments.id, is_paused=is_paused, is_made_up=is_made_up)
+        row = await one(pool, arguments.id)
+        return {"id": row["id"], "is_paused": row["is_paused"], "next_ticks": next_ticks(row, TICKS)}
 
-    async def work() -> None:
-        async with database(config) as pool:
-            if await pool.fetchval(_SQL.schedule_pause, arguments.id, is_paused, False) is None:
-                known = [row["id"] for row in await pool.fetch(_SQL.schedule_list)]
-                raise no_such("schedule", arguments.id, known, "See `crmd schedules`.")
-
-    in_loop(config, work)
-    show_record({"id": arguments.id, "is_paused": is_paused}, is_json=arguments.is_json)
+    show_record(with_database(arguments, work), is_json=arguments.is_json)
     return ExitCode.OK
 
 
-def next_ticks(row: Mapping[str, Any]) -> list[datetime]:
-    """The next three ticks, by the row's own next one; none for a schedule that cannot be evaluated."""
-    if row["error"] is not None or row["is_paused"]:
+def next_ticks(row: Mapping[str, Any], count: int) -> list[datetime]:
+    """The next ticks of a schedule; none for one that rests, is done or cannot be evaluated."""
+    if row["error"] is not None or row["is_paused"] or row["done_at"] is not None:
         return []
-    timetable = read_timetable(row["expression"], row["timezone"], spread_id=row["id"])
-    ticks = [row["next_due_at"]]
-    while len(ticks) < TICKS:
-        ticks.append(timetable.next_after(ticks[-1]))
-    return ticks
+    handled = max(row["now"], row["last_due_at"] or row["now"])
+    return list(islice(ticks_after(schedules.timetable_of(row), handled), count))
+
+
+def with_database(arguments: Namespace, work: Callable[[Pool], Awaitable[Any]]) -> Any:  # noqa: ANN401 - what `work` answers
+    """Do something with the database of the configuration."""
+    log_quietly(arguments)
+    config = configured(arguments)
+
+    async def reach() -> Any:  # noqa: ANN401 - the same
+        async with database(config) as pool:
+            return await work(pool)
+
+    return in_loop(config, reach)
+
+
+async def one(pool: Pool, schedule_id: str) -> Mapping[str, Any]:
+    """The schedule of that id.
+
+    Raises:
+        UsageError: There is none.
+    """
+    row = await schedules.show(pool, schedule_id)
+    if row is None:
+        raise await none_such(pool, schedule_id)
+    return row
+
+
+async def none_such(pool: Pool, schedule_id: str) -> UsageError:
+    """The error for an id that no schedule has."""
+    known = [row["id"] for row in await schedules.listed(pool)]
+    return no_such("schedule", schedule_id, known, "See `crmd schedules`.")
+
+
+def _plain(payload: object) -> object:
+    return msgspec.json.decode(payload) if isinstance(payload, str | bytes) else payload
 
 
 def _short(tick: datetime) -> str:

@@ -39,7 +39,7 @@ CREATE FUNCTION crmd.at_instant(at timestamptz) RETURNS text LANGUAGE sql IMMUTA
 $$;
 
 -- Makes schedules, or changes those of the same names. Rows are objects with the columns of crmd.schedule; what is left
--- out has its default. Answers their ids. A schedule whose times changed begins now: it neither fires again what it has
+-- out has its default. Answers their ids, in order. A schedule whose times changed begins now: it neither fires again what it has
 -- fired nor makes up for what its new times would have had; one that is as it was keeps its place, paused ones rest on.
 CREATE FUNCTION crmd.schedule_many(schedules jsonb) RETURNS SETOF text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
@@ -103,7 +103,8 @@ BEGIN
                excluded.user_id, excluded.connection_id, excluded.subject, excluded.offset_seconds, excluded.catch_up,
                excluded.catch_up_max, excluded.overlap, excluded.spread_seconds)
     )
-    SELECT w.full_id FROM wanted w;
+    SELECT crmd.schedule_id(w.workspace_id, w.id)
+    FROM ROWS FROM (jsonb_populate_recordset(v_default, schedules)) WITH ORDINALITY AS w ORDER BY w.ordinality;
 END $$;
 
 -- Makes one schedule, or changes the one of that name; answers its id. Its times are an expression ("0 9 * * *",

@@ -1,6 +1,6 @@
 -- Writes the schedules that the loaded plugins declare. A schedule that is new, or whose times changed, begins now and
 -- never backfills; one that is as it was keeps its place.
--- $1 text[]: loaded plugins  $2 jsonb: rows of crmd.schedule
+-- $1 text[]: loaded plugins  $2 jsonb: rows of crmd.schedule. Index: schedule_plugin, schedule_pkey.
 WITH wanted AS (
     SELECT w.* FROM jsonb_populate_recordset(NULL::crmd.schedule, $2) w
 ), removed AS (
@@ -16,6 +16,7 @@ ON CONFLICT (id) DO UPDATE SET
     catch_up = excluded.catch_up, catch_up_max = excluded.catch_up_max, overlap = excluded.overlap,
     spread_seconds = excluded.spread_seconds, updated_at = excluded.updated_at, error = NULL,
     last_due_at = CASE WHEN (s.expression, s.timezone) = (excluded.expression, excluded.timezone)
-        THEN s.last_due_at ELSE excluded.last_due_at END,
+        THEN s.last_due_at ELSE greatest(s.last_due_at, excluded.last_due_at) END,
     next_due_at = CASE WHEN (s.expression, s.timezone) = (excluded.expression, excluded.timezone)
-        THEN s.next_due_at ELSE excluded.next_due_at END
+        THEN s.next_due_at ELSE excluded.next_due_at END,
+    done_at = NULL

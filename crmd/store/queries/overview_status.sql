@@ -25,7 +25,8 @@ SELECT jsonb_build_object(
     'schedules_late', (SELECT count(*) FROM crmd.schedule
         WHERE NOT is_paused AND error IS NULL AND next_due_at < c.now - interval '5 minutes'),
     'schedules_broken', coalesce((SELECT jsonb_agg(jsonb_build_object('id', id, 'error', error))
-        FROM crmd.schedule WHERE error IS NOT NULL), '[]'),
+        FROM (SELECT id, error FROM crmd.schedule WHERE error IS NOT NULL ORDER BY id LIMIT 100) s), '[]'),
+    'effects_unknown', (SELECT count(*) FROM crmd.effect WHERE state = 'unknown'),
     'gates_closed', (SELECT count(*) FROM crmd.gate WHERE closed_until > c.now),
     'connections', coalesce((SELECT jsonb_agg(to_jsonb(n)) FROM (
         SELECT id, workspace_id, provider, account, state, last_error,

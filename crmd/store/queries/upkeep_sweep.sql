@@ -1,7 +1,8 @@
 -- Forgets what belongs to jobs that retention has dropped, a bounded number of rows; answers how many.
 -- Ids sort by time, so everything of jobs older than retention lies before one bound; unfinished jobs are spared.
 -- $1 int: days  $2 int: rows at most of each kind
--- Index: item_pkey, family_pkey; crmd.unique_key and crmd.bucket are read whole.
+-- Schedules that are done stay as long as ended jobs do.
+-- Index: item_pkey, family_pkey, schedule_done; crmd.unique_key and crmd.bucket are read whole.
 WITH bound AS (
     SELECT (lpad(to_hex((extract(epoch FROM (SELECT crmd.clock()) - make_interval(days => $1)) * 1000)::bigint), 12, '0')
         || '70008000000000000000')::uuid AS id
@@ -25,6 +26,11 @@ WITH bound AS (
     DELETE FROM crmd.bucket WHERE name IN (
         SELECT k.name FROM crmd.bucket k WHERE k.tat < (SELECT crmd.clock()) - interval '1 day' LIMIT $2)
     RETURNING 1
+), schedules AS (
+    DELETE FROM crmd.schedule WHERE id IN (
+        SELECT s.id FROM crmd.schedule s
+        WHERE s.done_at < (SELECT crmd.clock()) - make_interval(days => $1) LIMIT $2)
+    RETURNING 1
 )
 SELECT greatest((SELECT count(*) FROM items), (SELECT count(*) FROM families), (SELECT count(*) FROM keys),
-    (SELECT count(*) FROM buckets))::integer
+    (SELECT count(*) FROM buckets), (SELECT count(*) FROM schedules))::integer

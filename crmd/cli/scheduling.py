@@ -1,0 +1,161 @@
+"""`crmd schedules add`, `remove` and `backfill`: what changes which schedules there are, and which ticks have fired."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from crmd.cli.asking import job_type_named, payload_of, uuid_of, workspace_of
+from crmd.cli.enqueue import instant_of, seconds_of
+from crmd.cli.schedules import none_such, one, with_database
+from crmd.cli.screen import show_record, show_rows
+from crmd.cli.session import configured, in_loop, log_quietly
+from crmd.composition import opened
+from crmd.due import ticks_between
+from crmd.errors import ExitCode, UsageError
+from crmd.loaded import load_plugins
+from crmd.model import At, Schedule
+from crmd.scheduling import NewSchedule
+from crmd.store import schedules
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Mapping
+
+    from crmd.store.pools import Pool
+
+COLUMNS = {"due_at": "due", "answer": "answer", "job_id": "job"}
+
+
+def add(arguments: Namespace) -> int:
+    """Make a schedule, or change the one of that name."""
+    log_quietly(arguments)
+    config = configured(arguments)
+    job_type = job_type_named(load_plugins(config), arguments.job_type)
+    payload = payload_of(arguments.payload)
+    connection_id = uuid_of(arguments.connection, "a connection")
+    if connection_id is not None and job_type.connection is not None:
+        payload = {job_type.connection: str(connection_id), **payload}
+    job_type.encode(payload)
+    new = NewSchedule(
+        name=arguments.name,
+        job_type=job_type.name,
+        when=_when(arguments),
+        payload=payload,
+        workspace_id=workspace_of(arguments.workspace),
+        user_id=uuid_of(arguments.user, "a user"),
+        connection_id=connection_id,
+        subject=arguments.subject,
+    )
+
+    async def work() -> Mapping[str, Any]:
+        async with opened(config) as everything:
+            [schedule_id] = await schedules.schedule(everything.pools.plugins, new)
+            return await one(everything.pools.plugins, schedule_id)
+
+    row = in_loop(config, work)
+    record = {name: row[name] for name in ("id", "job_type", "expression", "timezone", "is_paused")}
+    show_record(record, is_json=arguments.is_json)
+    return ExitCode.OK
+
+
+def remove(arguments: Namespace) -> int:
+    """Drop a schedule that was made at run time."""
+
+    async def work(pool: Pool) -> None:
+        workspace, _, name = arguments.id.rpartition("/")
+        if not await _drop(pool, name, workspace):
+            row = await schedules.show(pool, arguments.id)
+            if row is None:
+                raise await none_such(pool, arguments.id)
+            hint = f"Pause it, or set jobs.{row['job_type']}.enabled to false."
+            raise UsageError(f"The schedule {arguments.id} is declared by a plugin.", hint=hint)
+
+    with_database(arguments, work)
+    show_record({"id": arguments.id, "state": "removed"}, is_json=arguments.is_json)
+    return ExitCode.OK
+
+
+def backfill(arguments: Namespace) -> int:
+    """Fire the ticks of a window that is over and that have not fired, or tell them alone."""
+    after, before = instant_of(arguments.after), instant_of(arguments.before)
+    proofs = timedelta(days=configured(arguments).retention.tick_days)
+
+    async def work(pool: Pool) -> list[dict[str, Any]]:
+        row = await one(pool, arguments.id)
+        _check_window(row["now"], after, before, proofs)
+        ticks = ticks_between(schedules.timetable_of(row), after, before, arguments.max)
+        done = await schedules.booked(pool, arguments.id, ticks)
+        missing = [tick for tick in ticks if tick not in done]
+        made: dict[datetime, Any] = {}
+        if missing and not arguments.is_dry_run:
+            made = {fired["due_at"]: fired["job_id"] for fired in await schedules.backfill(pool, row, ticks)}
+        open_answer = "would fire" if arguments.is_dry_run else "fired already"
+        return [
+            {
+                "due_at": tick,
+                "answer": "fired already" if tick in done else "fired" if tick in made else open_answer,
+                "job_id": made.get(tick),
+            }
+            for tick in ticks
+        ]
+
+    rows = with_database(arguments, work)
+    show_rows(rows, COLUMNS, is_json=arguments.is_json, empty="The schedule has no tick in this window.")
+    return ExitCode.OK
+
+
+def _check_window(now: datetime, after: datetime, before: datetime, proofs: timedelta) -> None:
+    if before <= after:
+        raise UsageError("The window ends before it begins.", hint="Give --from and then --to.")
+    if before > now:
+        raise UsageError("The window reaches into the future.", hint="What is to come fires by itself.")
+    if after < now - proofs:
+        raise UsageError(
+            f"The window begins more than {proofs.days} days ago, and older proofs of what fired are not kept.",
+            hint="Begin later; retention.tick_days keeps them longer from now on.",
+        )
+
+
+async def _drop(pool: Pool, name: str, workspace: str) -> int:
+    try:
+        workspace_id = uuid_of(workspace, "a workspace")
+    except UsageError:  # the name of a plugin
+        return 0
+    return await schedules.unschedule(pool, name, workspace_id=workspace_id)
+
+
+def _when(arguments: Namespace) -> Schedule | At:
+    spread_seconds = seconds_of(arguments.spread) if arguments.spread else 0
+    offset_seconds = _offset_seconds(arguments)
+    if arguments.when.lower().startswith("at "):
+        return At(
+            at=_reading(arguments.when[3:].strip()),
+            timezone=arguments.timezone,
+            offset_seconds=offset_seconds,
+            catch_up=arguments.catch_up,
+            spread_seconds=spread_seconds,
+        )
+    if offset_seconds:
+        raise UsageError("Only what fires once fires before or after something.", hint="Write `at 2026-03-01T09:00`.")
+    return Schedule(
+        expression=arguments.when,
+        timezone=arguments.timezone,
+        catch_up=arguments.catch_up,
+        catch_up_max=arguments.catch_up_max,
+        overlap=arguments.overlap,
+        spread_seconds=spread_seconds,
+    )
+
+
+def _offset_seconds(arguments: Namespace) -> int:
+    if arguments.lead:
+        return -seconds_of(arguments.lead)
+    return seconds_of(arguments.lag) if arguments.lag else 0
+
+
+def _reading(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no time.", hint="Write for instance `at 2026-03-01T09:00`.") from None
