@@ -10,9 +10,13 @@ async def say_hello(ctx: crmd.Context) -> None:
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from crmd.awaited import AwaitedEvent, ChildFailed, ChildOutcome
 from crmd.backoff import Backoff
 from crmd.context import Context, Enqueuing, Statements, Transaction
+from crmd.durable import Durable
 from crmd.effecting import Effect, Effecting
+from crmd.emitting import Emitting
+from crmd.enqueue_options import EnqueueOptions
 from crmd.errors import (
     CrmdError,
     EffectRefused,
@@ -23,7 +27,10 @@ from crmd.errors import (
     LeaseLost,
     NotAccepted,
     RetryJob,
+    Veto,
 )
+from crmd.event import Event, EventMetadata
+from crmd.event_handler import SyncHandler, on_event
 from crmd.health_check import HealthCheck
 from crmd.hookspecs import hookimpl
 from crmd.isolation import Isolation
@@ -42,11 +49,14 @@ from crmd.model import (
     Status,
     Unique,
 )
+from crmd.projection import Projection
 from crmd.sample import Sample, Scene
 from crmd.scheduling import NewSchedule, Schedules, Scheduling
 from crmd.store.queries import Queries, load_queries
+from crmd.trigger import Trigger
 
 if TYPE_CHECKING:
+    from crmd.client import cancel, enqueue, enqueue_many
     from crmd.connections.account import Account
     from crmd.connections.client import ConnectionClient
     from crmd.connections.provider import Provider
@@ -72,7 +82,10 @@ _LATER = {
     "Response": "crmd.http.response",
     "Retryable": "crmd.http.verdict",
     "Verdict": "crmd.http.verdict",
+    "cancel": "crmd.client",
     "classify": "crmd.http.verdict",
+    "enqueue": "crmd.client",
+    "enqueue_many": "crmd.client",
     "move_subject": "crmd.store.schedules",
     "posting": "crmd.http.posting",
     "schedule": "crmd.store.schedules",
@@ -84,18 +97,26 @@ __all__ = [
     "Account",
     "At",
     "AuthExpired",
+    "AwaitedEvent",
     "Backoff",
     "Cancel",
+    "ChildFailed",
+    "ChildOutcome",
     "Concurrency",
     "ConnectionClient",
     "Context",
     "CrmdError",
+    "Durable",
     "Effect",
     "EffectRefused",
     "EffectUnknown",
     "Effecting",
+    "Emitting",
+    "EnqueueOptions",
     "Enqueued",
     "Enqueuing",
+    "Event",
+    "EventMetadata",
     "FailJob",
     "Final",
     "GateClosed",
@@ -111,6 +132,7 @@ __all__ = [
     "OutcomeUnknown",
     "Payload",
     "Priority",
+    "Projection",
     "Provider",
     "Queries",
     "Rate",
@@ -126,14 +148,21 @@ __all__ = [
     "Snooze",
     "Statements",
     "Status",
+    "SyncHandler",
     "Transaction",
+    "Trigger",
     "Unique",
     "Verdict",
+    "Veto",
+    "cancel",
     "classify",
+    "enqueue",
+    "enqueue_many",
     "hookimpl",
     "job",
     "load_queries",
     "move_subject",
+    "on_event",
     "posting",
     "schedule",
     "served_at",

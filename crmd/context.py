@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from crmd.durable import Durable
 from crmd.effecting import Effecting
+from crmd.emitting import Emitting
+from crmd.scheduling import Scheduling
 
 if TYPE_CHECKING:
     import logging
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
-    from datetime import datetime
+    from typing import Unpack
     from uuid import UUID
 
     import msgspec
 
     from crmd.connections.account import Account
     from crmd.connections.client import ConnectionClient
+    from crmd.enqueue_options import EnqueueOptions
     from crmd.http.client import GuardedClient
-    from crmd.model import Enqueued, Job, Priority
+    from crmd.model import Enqueued, Job
 
 _T = TypeVar("_T")
 
@@ -39,7 +43,7 @@ class Statements(Protocol):
         """The command tag, as `UPDATE 3`."""
 
 
-class Enqueuing(Protocol):
+class Enqueuing(Emitting, Protocol):
     """Starts other jobs and tells of events."""
 
     async def enqueue(
@@ -47,25 +51,22 @@ class Enqueuing(Protocol):
         job_type: str,
         payload: msgspec.Struct | Mapping[str, object] | None = None,
         *,
-        run_at: datetime | None = None,
-        priority: Priority | None = None,
         unique_key: str | None = None,
         is_child: bool = False,
-        workspace_id: UUID | None = None,
+        **options: Unpack[EnqueueOptions],
     ) -> Enqueued:
-        """Enqueue a job. It belongs to this job's workspace unless another is named.
+        """Enqueue a job. It belongs to this job's workspace and user unless others are named.
 
         Args:
             job_type: Its name or an alias.
             payload: Typed, or a mapping with wire names.
-            run_at: When it is due; None: now.
-            priority: None: as its type declares.
-            unique_key: At most one unfinished job of the type and workspace holds it.
+            unique_key: At most one job of the type and workspace holds it.
             is_child: This job is its parent: it ends when all its children have ended, and reports their sum.
-            workspace_id: Another workspace than this job's.
+            options: When it is due, how urgent it is, what becomes of it when the key is taken and so on: see
+                `crmd.enqueue_options.EnqueueOptions`.
 
         Raises:
-            UsageError: No such job type, or the payload does not fit.
+            UsageError: No such job type, the payload does not fit, or options contradict each other.
         """
 
     async def enqueue_many(
@@ -73,35 +74,14 @@ class Enqueuing(Protocol):
         job_type: str,
         payloads: Sequence[msgspec.Struct | Mapping[str, object]],
         *,
-        run_at: datetime | None = None,
-        priority: Priority | None = None,
+        unique_keys: Sequence[str | None] | None = None,
         is_child: bool = False,
-        workspace_id: UUID | None = None,
+        **options: Unpack[EnqueueOptions],
     ) -> list[Enqueued]:
-        """Enqueue a job per payload in one statement; answers in their order."""
-
-    async def emit(
-        self,
-        event_type: str,
-        data: msgspec.Struct | Mapping[str, object],
-        *,
-        aggregate_type: str | None = None,
-        aggregate_id: object = None,
-    ) -> None:
-        """Write an event, and the jobs it triggers. Its workspace, user and cause are this job's."""
-
-    async def emit_many(
-        self,
-        event_type: str,
-        data: Sequence[msgspec.Struct | Mapping[str, object]],
-        *,
-        aggregate_type: str | None = None,
-        aggregate_ids: Sequence[object] | None = None,
-    ) -> None:
-        """Write an event per item in one statement, and the jobs they trigger."""
+        """Enqueue a job per payload in one statement; answers in their order. See `enqueue`."""
 
 
-class Transaction(Statements, Enqueuing, Protocol):
+class Transaction(Statements, Enqueuing, Scheduling, Protocol):
     """One transaction of a job. It starts by locking the job's lease, so it commits for the holder or not at all."""
 
     async def executemany(self, query: str, args: Sequence[Sequence[object]]) -> None:
@@ -117,7 +97,7 @@ class Transaction(Statements, Enqueuing, Protocol):
         """Note that the connection is fresh as of now."""
 
 
-class Context(Enqueuing, Effecting, Protocol):
+class Context(Enqueuing, Effecting, Scheduling, Durable, Protocol):
     """The context of one running job."""
 
     @property

@@ -40,8 +40,8 @@ class JobType:
         plugin: Name of the plugin that declares it; filled in when it is loaded.
         connection: The payload field (as on the wire) that names the connection the job works on. Jobs of a connection
             wait while its gate is closed, for example because it needs a new consent.
-        on_events: Event types, or triggers, that start a job of this type; its payload is the fields of the event's data
-            that the payload type knows.
+        on_events: Event types, or triggers, that start a job of this type; its payload is the fields of the event's
+            data that the payload type knows.
         on_unknown_effect: What becomes of an effect of which nobody knows whether it took place.
         isolation: The bounds of its processes, when it runs in one.
     """

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import difflib
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pluggy
 
 from crmd import hookspecs
 from crmd.errors import PluginError
+from crmd.event_handler import SyncHandler
 from crmd.job_type import JobType
+from crmd.projection import Projection
 from crmd.registry import BrokenPlugin, NoSettings, Plugin, registry_of
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from crmd.sample import Sample
 
 GROUP = "crmd.plugins"
+_KindT = TypeVar("_KindT")
 PREFIX = "crmd_"
 MARK = f"{hookspecs.PROJECT}_impl"  # what `crmd.hookimpl` leaves on a function
 _HOOKS = {name for name in vars(hookspecs) if name.startswith(PREFIX)}
@@ -125,6 +128,8 @@ def _load(entry: Entry) -> Plugin:
         providers=_flat(hooks.hook.crmd_providers()),
         health_checks=_flat(hooks.hook.crmd_health_checks()),
         module=module,
+        sync_handlers=tuple(one.owned_by(entry.name) for one in _named(module, SyncHandler)),
+        projections=tuple(replace(one, plugin=entry.name) for one in _named(module, Projection)),
     )
 
 
@@ -140,6 +145,11 @@ def _job_types(module: types.ModuleType, hooks: pluggy.PluginManager) -> list[Jo
     found = [value for value in vars(module).values() if isinstance(value, JobType)]
     found += [job_type for job_type in _flat(hooks.hook.crmd_job_types()) if job_type not in found]
     return list({id(job_type): job_type for job_type in found}.values())
+
+
+def _named(module: types.ModuleType, kind: type[_KindT]) -> list[_KindT]:
+    """What of a kind has a name in the module, each once."""
+    return list({id(value): value for value in vars(module).values() if isinstance(value, kind)}.values())
 
 
 def _own_hooks(module: types.ModuleType) -> list[str]:

@@ -1,30 +1,28 @@
-"""Starts jobs and tells of events on behalf of a running job: its workspace, its children, its cause."""
+"""Starts jobs on behalf of a running job: its workspace, its children, its cause."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from crmd.engine.cause import cause_of
 from crmd.errors import UsageError
 from crmd.store import jobs
-from crmd.store.queries import load_queries
 from crmd.stored_text import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
-    from datetime import datetime
-    from uuid import UUID
+    from typing import Unpack
 
     from crmd.engine.run import Run
+    from crmd.enqueue_options import EnqueueOptions
     from crmd.job_type import JobType
-    from crmd.model import Enqueued, Priority
+    from crmd.model import Enqueued
     from crmd.store.pools import Connection
 
     Content: TypeAlias = msgspec.Struct | Mapping[str, object]
-
-_SQL = load_queries("crmd.store")
 
 
 class Starter:
@@ -53,24 +51,13 @@ class Starter:
         job_type: str,
         payload: Content | None = None,
         *,
-        run_at: datetime | None = None,
-        priority: Priority | None = None,
         unique_key: str | None = None,
         is_child: bool = False,
-        workspace_id: UUID | None = None,
+        **options: Unpack[EnqueueOptions],
     ) -> Enqueued:
         """See `crmd.Enqueuing`."""
-        [enqueued] = await self._start(
-            jobs.NewJobs(
-                type=job_type,
-                payloads=[self._checked(job_type, payload)],
-                run_at=run_at,
-                priority=priority,
-                unique_keys=None if unique_key is None else [unique_key],
-                workspace_id=workspace_id or self._run.row["workspace_id"],
-                **self._cause(is_child=is_child),
-            )
-        )
+        keys = None if unique_key is None else [unique_key]
+        [enqueued] = await self.enqueue_many(job_type, [payload or {}], unique_keys=keys, is_child=is_child, **options)
         return enqueued
 
     async def enqueue_many(
@@ -78,55 +65,26 @@ class Starter:
         job_type: str,
         payloads: Sequence[Content],
         *,
-        run_at: datetime | None = None,
-        priority: Priority | None = None,
+        unique_keys: Sequence[str | None] | None = None,
         is_child: bool = False,
-        workspace_id: UUID | None = None,
+        **options: Unpack[EnqueueOptions],
     ) -> list[Enqueued]:
         """See `crmd.Enqueuing`."""
+        row = self._run.row
+        known = self._known(job_type)
+        options["workspace_id"] = options.get("workspace_id") or row["workspace_id"]
+        options["user_id"] = options.get("user_id") or row["user_id"]
         return await self._start(
             jobs.NewJobs(
                 type=job_type,
-                payloads=[self._checked(job_type, payload) for payload in payloads],
-                run_at=run_at,
-                priority=priority,
-                workspace_id=workspace_id or self._run.row["workspace_id"],
-                **self._cause(is_child=is_child),
+                payloads=[_checked(known, payload) for payload in payloads],
+                payload_version=known.version,
+                unique_keys=unique_keys,
+                parent_id=row["id"] if is_child else None,
+                meta=cause_of(row),
+                **options,
             )
         )
-
-    async def emit(
-        self, event_type: str, data: Content, *, aggregate_type: str | None = None, aggregate_id: object = None
-    ) -> None:
-        """See `crmd.Enqueuing`."""
-        ids = None if aggregate_id is None else [aggregate_id]
-        await self.emit_many(event_type, [data], aggregate_type=aggregate_type, aggregate_ids=ids)
-
-    async def emit_many(
-        self,
-        event_type: str,
-        data: Sequence[Content],
-        *,
-        aggregate_type: str | None = None,
-        aggregate_ids: Sequence[object] | None = None,
-    ) -> None:
-        """See `crmd.Enqueuing`."""
-        if not data:
-            return
-        row = self._run.row
-        ids = None if aggregate_ids is None else [str(aggregate_id) for aggregate_id in aggregate_ids]
-        metadata = {"source": row["type"], "causationId": str(row["id"])}
-        async with self._as_engine() as connection:
-            await connection.fetch(
-                _SQL.emit,
-                event_type,
-                [msgspec.to_builtins(item, str_keys=True) for item in data],
-                row["workspace_id"],
-                row["user_id"],
-                aggregate_type,
-                ids,
-                metadata,
-            )
 
     async def _start(self, new: jobs.NewJobs) -> list[Enqueued]:
         async with self._as_engine() as connection:
@@ -135,16 +93,13 @@ class Starter:
             self._run.has_children = True
         return enqueued
 
-    def _cause(self, *, is_child: bool) -> dict[str, Any]:
-        row = self._run.row
-        return {
-            "user_id": row["user_id"],
-            "parent_id": row["id"] if is_child else None,
-            "meta": {"causationId": str(row["id"])},
-        }
-
-    def _checked(self, name: str, payload: Content | None) -> object:
+    def _known(self, name: str) -> JobType:
         job_type = self._job_types.get(name)
         if job_type is None:
             raise UsageError(f"No loaded plugin declares the job type {name!r}.", hint="Check the name and [plugins].")
-        return msgspec.json.decode(jobs.check_size(encode_json(msgspec.json.decode(job_type.encode(payload)))))
+        return job_type
+
+
+def _checked(job_type: JobType, payload: Content) -> object:
+    """The payload as a plain object, which is what the codec of a job's transaction takes."""
+    return msgspec.json.decode(jobs.check_size(encode_json(msgspec.json.decode(job_type.encode(payload)))))

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
+from crmd.engine.emitter import Emitter
+from crmd.engine.job_schedules import JobSchedules
 from crmd.engine.starter import Starter
 from crmd.errors import LeaseLost
 from crmd.store import connections, leases
@@ -19,10 +21,11 @@ from crmd.store.pools import ACQUIRE_SECONDS
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from uuid import UUID
 
     from crmd.engine.run import Run
+    from crmd.event_handler import SyncHandler
     from crmd.job_type import JobType
     from crmd.store.pools import Connection, Pool
 
@@ -30,10 +33,16 @@ _SQL = load_queries("crmd.store")
 
 
 class JobTransaction:
-    """Implements `crmd.Transaction`. What starts jobs and emits is a `Starter`'s."""
+    """Implements `crmd.Transaction`. What starts jobs is a `Starter`'s, what emits an `Emitter`'s."""
 
     def __init__(
-        self, connection: Connection, run: Run, job_types: Mapping[str, JobType], *, is_role_changed: bool
+        self,
+        connection: Connection,
+        run: Run,
+        job_types: Mapping[str, JobType],
+        *,
+        is_role_changed: bool,
+        sync_handlers: Sequence[SyncHandler] = (),
     ) -> None:
         self._connection = connection
         self._run = run
@@ -41,9 +50,11 @@ class JobTransaction:
         starter = Starter(run, job_types, self._as_engine)
         self.enqueue = starter.enqueue
         self.enqueue_many = starter.enqueue_many
-        self.emit = starter.emit
-        self.emit_many = starter.emit_many
+        emitter = Emitter(run, sync_handlers, self._as_engine, within=self, savepoint=connection.transaction)
+        self.emit = emitter.emit
+        self.emit_many = emitter.emit_many
         self.executemany = connection.executemany
+        self.schedules = JobSchedules(run, job_types, self._as_engine)
 
     async def fetch(self, query: str, *args: object) -> list[Any]:
         """All rows."""
@@ -94,10 +105,19 @@ class JobTransaction:
                 with contextlib.suppress(asyncpg.InFailedSQLTransactionError):
                     await self._connection.execute(_SQL.role_app)
 
+    as_engine = _as_engine
+    """The transaction's connection with the engine's rights, for what the engine keeps in it."""
+
 
 @contextlib.asynccontextmanager
 async def job_transaction(
-    pool: Pool, run: Run, job_types: Mapping[str, JobType], workspace_id: UUID | None, *, is_role_changed: bool
+    pool: Pool,
+    run: Run,
+    job_types: Mapping[str, JobType],
+    workspace_id: UUID | None,
+    *,
+    is_role_changed: bool,
+    sync_handlers: Sequence[SyncHandler] = (),
 ) -> AsyncIterator[JobTransaction]:
     """A transaction of the job that `run` is.
 
@@ -110,4 +130,4 @@ async def job_transaction(
         await connection.fetch(_SQL.workspace_set, "" if workspace_id is None else str(workspace_id))
         if is_role_changed:
             await connection.execute(_SQL.role_app)
-        yield JobTransaction(connection, run, job_types, is_role_changed=is_role_changed)
+        yield JobTransaction(connection, run, job_types, is_role_changed=is_role_changed, sync_handlers=sync_handlers)

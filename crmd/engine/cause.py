@@ -1,0 +1,20 @@
+"""What a job's jobs and events keep of where they come from: the job itself, and the beginning of its chain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def cause_of(row: Mapping[str, Any]) -> dict[str, Any]:
+    """The cause that a job is.
+
+    Args:
+        row: The claimed row; its `meta` is JSON, as it comes from the control pool.
+    """
+    meta = {} if row["meta"] is None else msgspec.json.decode(row["meta"])
+    return {"causationId": str(row["id"]), "correlationId": meta.get("correlationId") or str(row["id"])}

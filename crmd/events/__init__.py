@@ -1,0 +1,1 @@
+"""What becomes of events: functions that may veto them, replays, projections."""
