@@ -85,6 +85,9 @@ def of_status(status: Mapping[str, Any]) -> Iterator[Finding]:
         found = f"{dead['jobs']} of {dead['type']} {dead['status']} in the last day: {dead['example']}"
         fix = f"See crmd jobs list --status {dead['status']} --type {dead['type']}; then crmd jobs retry ID"
         yield Finding("dead jobs", "warning", found, fix)
+    if status["effects_unknown"]:
+        found = f"Of {status['effects_unknown']} nobody knows whether they took place."
+        yield Finding("effects", "warning", found, "See crmd effects list --unknown")
     for name in status["unknown_types"]:
         fix = "Enable its plugin in plugins.enabled, or cancel its jobs."
         yield Finding("job types", "warning", f"Jobs of {name} wait, which no plugin declares.", fix)

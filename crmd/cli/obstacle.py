@@ -40,6 +40,15 @@ async def obstacle_error(pool: Pool, answer: HeldBack | Doubled, *, waits: str =
     )
 
 
+def doubt_error(job_id: object) -> CrmdError:
+    """The job is held for an effect of which nobody knows whether it took place."""
+    return CrmdError(
+        f"Nobody knows whether what job {job_id} sent has arrived; it is held until somebody says so.",
+        hint="See crmd effects list --unknown",
+        exit_code=ExitCode.TRY_AGAIN,
+    )
+
+
 async def _account(pool: Pool, key: str) -> Account | None:
     if not key.startswith(CONNECTION):
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from crmd.cli.live import live
-from crmd.cli.obstacle import obstacle_error
+from crmd.cli.obstacle import doubt_error, obstacle_error
 from crmd.cli.screen import say
 from crmd.composition import engine_options
 from crmd.engine.engine import Engine
@@ -130,7 +130,9 @@ class Once:
                 await self._moved.wait()
 
     async def _check_gates(self, row: Any) -> None:  # noqa: ANN401 - a row of job_show.sql
-        """A gate that waits for a person is not waited for, unless that is wanted."""
+        """What waits for a person is not waited for, unless that is wanted."""
+        if row["held"] == "reconcile" and not self._is_patient:
+            raise doubt_error(row["id"])
         if self._is_patient or row["lane"] is None or row["status"] not in {"pending", "scheduled"}:
             return
         for key in row["lane"].split(" "):

@@ -117,12 +117,12 @@ async def listed(
     limit: int = 20,
 ) -> list[Any]:
     """Effects, newest first, `limit` at a time."""
-    return await connection.fetch(_SQL.effect_list, states, kind, workspace_id, before_id, limit)
+    return await connection.fetch(_SQL.effect_list, states, kind, workspace_id, before_id, limit, None, None)
 
 
-async def ids_between(connection: Connection | Pool, first: UUID, last: UUID) -> list[UUID]:
-    """At most two effects whose ids lie between these."""
-    return [row["id"] for row in await connection.fetch(_SQL.effect_ids_like, first, last)]
+async def between(connection: Connection | Pool, first: UUID, last: UUID) -> list[Any]:
+    """At most two effects whose ids lie between these: enough to say that it is not one."""
+    return await connection.fetch(_SQL.effect_list, None, None, None, None, 2, first, last)
 
 
 async def counts(connection: Connection | Pool) -> list[Any]:

@@ -89,6 +89,16 @@ async def endless(ctx: Context) -> None:
     await anyio.sleep_forever()
 
 
+@job("trial-send", max_attempts=2)
+async def trial_send(ctx: Context) -> object:
+    """Sends something, and the line is cut."""
+
+    async def send(_: crmd.Effect) -> None:
+        raise OSError("cut")
+
+    return await ctx.effect("mail", key="ann@example.com", send=send)
+
+
 @job("trial-connected", connection="connectionId")
 async def connected(ctx: Context, request: OfConnection) -> dict[str, object]:
     """Asks the provider who it is."""
