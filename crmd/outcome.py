@@ -26,8 +26,8 @@ class Stop(Enum):
     LEASE_LOST = "lease lost"
 
 
-class Suspension(BaseException):  # noqa: N818 - an order: nothing went wrong
-    """Raised through a handler that waits: the attempt ends and is given back, and a later one comes to this place again.
+class Suspension(BaseException):
+    """Raised through a handler that waits: the attempt is given back, and a later one comes to this place again.
 
     No `Exception`, so that a handler which catches those lets it through, as it does a cancellation.
 
@@ -83,8 +83,8 @@ class Ended:
 class Requeued:
     """The job goes back to the queue, to be due after `delay_seconds`; 0 keeps its place.
 
-    `held` names what it waits for besides its time, as in `crmd.job.held`: no claim takes it until that is over. Without
-    a delay (None) it is due only when somebody makes it so.
+    `held` names what it waits for besides its time, as in `crmd.job.held`: no claim takes it until that is over.
+    Without a delay (None) it is due only when somebody makes it so.
     """
 
     delay_seconds: float | None
@@ -145,6 +145,8 @@ def decide(happened: Happened, tried: Try) -> Outcome:
             return Ended("cancelled", error=Fault("Cancelled", reason))
         case Returned(value):
             return Ended("completed", value)
+        case Raised(error) if (waits := _only_waits(error)) is not None:
+            return Requeued(waits.delay_seconds, is_attempt_given_back=True, held=waits.held)
         case Raised(error):
             return _after_error(error, tried)
         case Stopped(why, reason):
@@ -171,10 +173,6 @@ def _after_stop(why: Stop, reason: str, tried: Try) -> Outcome:
 
 def _after_error(error: BaseException, tried: Try) -> Outcome:
     match error:
-        case Suspension(delay_seconds=delay, held=held):
-            return Requeued(delay, is_attempt_given_back=True, held=held)
-        case BaseExceptionGroup() if (waits := _only_waits(error)) is not None:
-            return _after_error(waits, tried)
         case LeaseLost():
             return Forgotten()
         case GateClosed(after_seconds=after):
@@ -194,14 +192,13 @@ def _after_error(error: BaseException, tried: Try) -> Outcome:
             return _again(_fault(error), tried)
 
 
-def _only_waits(group: BaseExceptionGroup[BaseException]) -> Suspension | None:
-    """The order of a task group in which a task waits; None when another has failed, which says more."""
-    waits: list[Suspension] = []
-    for error in group.exceptions:
-        one = _only_waits(error) if isinstance(error, BaseExceptionGroup) else error
-        if not isinstance(one, Suspension):
-            return None
-        waits.append(one)
+def _only_waits(error: BaseException) -> Suspension | None:
+    """The order to wait, also that of a task group; None when a task of it has failed, which says more."""
+    if not isinstance(error, BaseExceptionGroup):
+        return error if isinstance(error, Suspension) else None
+    waits = [one for one in map(_only_waits, error.exceptions) if one is not None]
+    if len(waits) < len(error.exceptions):
+        return None
     # Children wake the job by themselves; of the others the earliest does.
     return min(waits, key=lambda one: (one.held is None, math.inf if one.delay_seconds is None else one.delay_seconds))
 

@@ -11,7 +11,7 @@ import pytest
 import crmd
 from crmd.engine.job_context import JobContext
 from crmd.engine.run import Run
-from crmd.store import leases
+from crmd.store import families, leases
 from crmd.store.leases import EndedRow, RequeuedRow, Token
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ async def test_a_lost_claim_settles_nothing(
             await leases.settle_requeued(connection, [RequeuedRow(run.token, 0.0, is_attempt_given_back=True)]) == set()
         )
         assert await leases.return_reaped(connection, [run.token], [0.0], CRASHED) == set()
-        assert not await leases.settle_parent(connection, EndedRow(run.token, "completed"))
+        assert not await families.settle_parent(connection, EndedRow(run.token, "completed"))
         await leases.write_progress(connection, [(run.token, b'{"done": 9}')])
         await leases.write_items(connection, run.token, [("never", "succeeded", None)])
     assert await _state(workbench) == before

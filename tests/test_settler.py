@@ -11,7 +11,7 @@ from crmd.engine.progress_writer import write_progress_once
 from crmd.engine.run import Progress, Run
 from crmd.engine.settler import Settler
 from crmd.outcome import Ended, Outcome
-from crmd.store import leases
+from crmd.store import families, leases
 from crmd.store.leases import Token
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ async def test_a_foreign_token_moves_nothing(workbench: Workbench) -> None:
             assert await leases.settle_ended(connection, [leases.EndedRow(stale, "completed")]) == set()
             back = leases.RequeuedRow(stale, 0.0, is_attempt_given_back=True)
             assert await leases.settle_requeued(connection, [back]) == set()
-            assert not await leases.settle_parent(connection, leases.EndedRow(stale, "completed"))
+            assert not await families.settle_parent(connection, leases.EndedRow(stale, "completed"))
             assert not await leases.is_held(connection, stale)
             assert not await leases.write_checkpoint(connection, stale, b"1")
             await leases.write_items(connection, stale, [("a", "succeeded", None)])

@@ -20,6 +20,7 @@ import anyio
 from crmd.child.line import Line
 from crmd.child.log_handler import LineHandler
 from crmd.composition import working
+from crmd.engine import own_task
 from crmd.engine.casualty import over_memory
 from crmd.engine.confinement import confine, tie_to
 from crmd.engine.handling import handle
@@ -69,7 +70,9 @@ async def _work(run: Run, line: Line, blueprint: Blueprint, hosted: Hosted) -> N
         ) as everything,
     ):
         with anyio.CancelScope() as run.scope:
+            own_task.begin()
             line.obeyed_in(asyncio.get_running_loop())
+            own_task.begin()
             outcome = await handle(run, everything.services)
         line.end()
         line.send(finished(outcome, run))

@@ -9,6 +9,7 @@ from crmd.engine.letting_go import LettingGo
 from crmd.engine.reaper import reap_once
 from crmd.engine.reconciling import reconcile_once
 from crmd.engine.scheduler import schedule_once
+from crmd.engine.suspect_claimer import claim_suspects_once
 from crmd.engine.upkeep import upkeep_once
 from crmd.store import steps
 
@@ -43,6 +44,10 @@ class House(Protocol):
     def is_alive(self) -> bool:
         """Whether leases mean something now."""
 
+    @property
+    def may_claim(self) -> bool:
+        """Whether new jobs may be taken."""
+
 
 class Housekeeping:
     """The steps of the loops that keep a fleet in order; each answers the seconds until its next turn."""
@@ -56,6 +61,7 @@ class Housekeeping:
         """Every step by the name of its loop."""
         return {
             "reaping": self.reap_once,
+            "claiming suspects": self.claim_suspects_once,
             "scheduling": self.schedule_once,
             "auditing": self.audit_once,
             "upkeep": self.upkeep_once,
@@ -67,8 +73,13 @@ class Housekeeping:
     async def reap_once(self) -> float:
         """Recover the jobs of dead daemons. Whoever has just lost its own leases is no judge of others."""
         if self._house.is_alive:
-            await reap_once(self._pool)
+            job_types = self._house.services.job_types
+            await reap_once(self._pool, {name for name, known in job_types.items() if known.runs_in == "process"})
         return REAP_SECONDS
+
+    async def claim_suspects_once(self) -> float:
+        """Run what may have brought a daemon down, alone."""
+        return await claim_suspects_once(self._house)
 
     async def schedule_once(self) -> float:
         """Fire what is due."""

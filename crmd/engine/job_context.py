@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from crmd.engine.durable_work import DurableWork
 from crmd.engine.effects import Effects
+from crmd.engine.emitter import Emitter
+from crmd.engine.job_schedules import JobSchedules
 from crmd.engine.run import NOTE_MAX, Progress, Run
+from crmd.engine.seen_job import job_of
 from crmd.engine.starter import Starter
 from crmd.engine.transaction import job_transaction
 from crmd.errors import FailJob, LeaseLost
-from crmd.model import Job
 from crmd.store import leases, overview
 from crmd.store.pools import ACQUIRE_SECONDS
 from crmd.stored_text import clean_text
@@ -28,15 +31,16 @@ if TYPE_CHECKING:
     from crmd.engine.services import Services
     from crmd.engine.transaction import JobTransaction
     from crmd.http.client import GuardedClient
+    from crmd.model import Job
     from crmd.store.pools import Connection
 
 _T = TypeVar("_T")
 
 
 class JobContext:
-    """The context of one running job. What starts jobs and emits is a `Starter`'s, made when first asked for."""
+    """The context of one running job. What starts jobs is a `Starter`'s, made when first asked for."""
 
-    __slots__ = ("_effects", "_job", "_run", "_services", "_starter")
+    __slots__ = ("_durable_work", "_effects", "_job", "_run", "_services", "_starter")
 
     def __init__(self, run: Run, services: Services) -> None:
         self._run = run
@@ -44,12 +48,13 @@ class JobContext:
         self._job: Job | None = None
         self._starter: Starter | None = None
         self._effects: Effects | None = None
+        self._durable_work: DurableWork | None = None
 
     @property
     def job(self) -> Job:
         """The job itself; read into an object when first asked for, since a no-op handler never does."""
         if self._job is None:
-            self._job = _job_of(self._run)
+            self._job = job_of(self._run)
         return self._job
 
     @property
@@ -78,14 +83,14 @@ class JobContext:
         return self._start.enqueue_many
 
     @property
-    def emit(self) -> Any:  # noqa: ANN401 - see crmd.Enqueuing
-        """See `crmd.Enqueuing`."""
-        return self._start.emit
+    def emit(self) -> Any:  # noqa: ANN401 - see crmd.Emitting
+        """See `crmd.Emitting`."""
+        return self._emitter.emit
 
     @property
-    def emit_many(self) -> Any:  # noqa: ANN401 - see crmd.Enqueuing
-        """See `crmd.Enqueuing`."""
-        return self._start.emit_many
+    def emit_many(self) -> Any:  # noqa: ANN401 - see crmd.Emitting
+        """See `crmd.Emitting`."""
+        return self._emitter.emit_many
 
     @property
     def effect(self) -> Any:  # noqa: ANN401 - see crmd.Effecting
@@ -93,6 +98,46 @@ class JobContext:
         if self._effects is None:
             self._effects = Effects(self._run, self._services.pools.plugins, self._as_holder, self.transaction)
         return self._effects.effect
+
+    @property
+    def schedules(self) -> JobSchedules:
+        """See `crmd.Schedules`."""
+        return JobSchedules(self._run, self._services.job_types, self._as_holder)
+
+    @property
+    def step(self) -> Any:  # noqa: ANN401 - see crmd.Durable
+        """See `crmd.Durable`."""
+        return self._durable.step
+
+    @property
+    def sleep(self) -> Any:  # noqa: ANN401 - see crmd.Durable
+        """See `crmd.Durable`."""
+        return self._durable.sleep
+
+    @property
+    def wait_for_event(self) -> Any:  # noqa: ANN401 - see crmd.Durable
+        """See `crmd.Durable`."""
+        return self._durable.wait_for_event
+
+    @property
+    def gather(self) -> Any:  # noqa: ANN401 - see crmd.Durable
+        """See `crmd.Durable`."""
+        return self._durable.gather
+
+    @property
+    def batch(self) -> Any:  # noqa: ANN401 - see crmd.Durable
+        """See `crmd.Durable`."""
+        return self._durable.batch
+
+    @property
+    def batch_add(self) -> Any:  # noqa: ANN401 - see crmd.Durable
+        """See `crmd.Durable`."""
+        return self._durable.batch_add
+
+    @property
+    def remaining(self) -> Any:  # noqa: ANN401 - see crmd.Durable
+        """See `crmd.Durable`."""
+        return self._durable.remaining
 
     def transaction(self, *, workspace_id: UUID | None = None) -> AbstractAsyncContextManager[JobTransaction]:
         """A transaction under row-level security for the job's workspace."""
@@ -105,6 +150,7 @@ class JobContext:
             self._services.job_types,
             workspace_id or own,
             is_role_changed=self._services.is_role_changed,
+            sync_handlers=self._services.sync_handlers,
         )
 
     def restored(self, type: type[_T]) -> _T | None:  # noqa: A002 - reads as msgspec's own argument does
@@ -167,10 +213,21 @@ class JobContext:
         return self._run.progress
 
     @property
+    def _durable(self) -> DurableWork:
+        if self._durable_work is None:
+            self._durable_work = DurableWork(self._run, self._services, self._as_holder, self.transaction)
+        return self._durable_work
+
+    @property
     def _start(self) -> Starter:
         if self._starter is None:
             self._starter = Starter(self._run, self._services.job_types, self._as_holder)
         return self._starter
+
+    @property
+    def _emitter(self) -> Emitter:
+        handlers = self._services.sync_handlers
+        return Emitter(self._run, handlers, self._as_holder, open_transaction=self.transaction)
 
     @contextlib.asynccontextmanager
     async def _as_holder(self) -> AsyncIterator[Connection]:
@@ -182,27 +239,3 @@ class JobContext:
             if not await leases.is_held(connection, self._run.token):
                 raise LeaseLost(f"the lease of job {self._run.token.id} is lost")
             yield connection
-
-
-def _job_of(run: Run) -> Job:
-    row = run.row
-    meta = row["meta"]
-    return Job(
-        id=row["id"],
-        type=row["type"],
-        queue=row["queue"],
-        priority=row["priority"],
-        attempt=row["attempt"],
-        max_attempts=row["max_attempts"],
-        crash_count=row["crash_count"],
-        snooze_count=row["snooze_count"],
-        fence=row["fence"],
-        claim_id=row["claim_id"],
-        run_at=row["run_at"],
-        created_at=row["created_at"],
-        workspace_id=row["workspace_id"],
-        user_id=row["user_id"],
-        parent_id=row["parent_id"],
-        lane=row["lane"],
-        meta={} if meta is None else msgspec.json.decode(meta),
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crmd.clock import boot_seconds
 from crmd.outcome import Stop
 from crmd.stored_text import clean_text, encode_bounded
 
@@ -36,9 +37,13 @@ class Progress:
         """Count an item and keep it for the next write."""
         text = None if reason is None else clean_text(reason, REASON_MAX)
         self.items.append((clean_text(str(item), REASON_MAX), outcome, text))
-        self.counts[outcome] += 1
-        if text is not None and (text in self.reasons or len(self.reasons) < _REASON_GROUPS_MAX):
-            self.reasons[text] = self.reasons.get(text, 0) + 1
+        self.count(outcome, text)
+
+    def count(self, outcome: str, reason: str | None, items: int = 1) -> None:
+        """Count items; what earlier attempts have booked counts on."""
+        self.counts[outcome] += items
+        if reason is not None and (reason in self.reasons or len(self.reasons) < _REASON_GROUPS_MAX):
+            self.reasons[reason] = self.reasons.get(reason, 0) + items
         self.is_dirty = True
 
     def as_json(self) -> bytes:
@@ -70,6 +75,7 @@ class Run:
         "scope",
         "started",
         "stop",
+        "stopped",
         "token",
     )
 
@@ -101,6 +107,7 @@ class Run:
     def halt(self, why: Stop, reason: str = "") -> None:
         """Cancel the handler. The first reason stands, but a lost lease outdoes every other: nothing may be written."""
         if self.stop is None or why is Stop.LEASE_LOST:
+            self.stopped = boot_seconds()
             self.stop = why
             self.reason = reason
         if self.scope is not None:

@@ -14,7 +14,7 @@ import asyncpg
 
 from crmd.engine.fault_record import record
 from crmd.outcome import DONE, Ended, Fault, Forgotten, Outcome, Requeued
-from crmd.store import leases
+from crmd.store import families, leases
 from crmd.store.leases import EndedRow, RequeuedRow, Token
 from crmd.store.pools import UNREACHABLE
 
@@ -80,7 +80,8 @@ class Settler:
         done = [run.token for run, outcome in batch if outcome is DONE and run.leaves_nothing]
         try:
             if len(done) == len(batch):
-                lost = len(done) - len(await leases.settle_done(connection, done))
+                left = _left(done, await leases.settle_done(connection, done))
+                lost = len(left) - len(await leases.settle_ended(connection, left)) if left else 0
             else:
                 lost = await _write_together(connection, batch, done)
         except UNREACHABLE:
@@ -117,17 +118,27 @@ async def _write_together(connection: Connection, batch: list[Settled], done: li
         await _write_items(connection, others)
         moved: set[UUID] = set()
         # Leases before families, as everybody takes them: see crmd.cancel.
+        gathering = [row for row in requeued if row.held == "gather"]
+        requeued = [row for row in requeued if row.held != "gather"]
         if done:
             moved |= await leases.settle_done(connection, done)
+            ended += _left(done, moved)
         if requeued:
             moved |= await leases.settle_requeued(connection, requeued)
-        for parent in parents:
-            await leases.is_held(connection, parent.token)
+        for token in [parent.token for parent in parents] + [row.token for row in gathering]:
+            await leases.is_held(connection, token)
         if ended:
             moved |= await leases.settle_ended(connection, ended)
         for parent in parents:
-            moved |= {parent.token.id} if await leases.settle_parent(connection, parent) else set()
-    return len(done) + len(ended) + len(requeued) + len(parents) - len(moved)
+            moved |= {parent.token.id} if await families.settle_parent(connection, parent) else set()
+        for row in gathering:
+            moved |= {row.token.id} if await families.settle_gathering(connection, row) else set()
+    return len({run.token for run, outcome in batch if not isinstance(outcome, Forgotten)}) - len(moved)
+
+
+def _left(done: list[Token], moved: set[UUID]) -> list[EndedRow]:
+    """Jobs that went well and whose end somebody waits for, or whose lease is lost: the longer way tells."""
+    return [EndedRow(token, "completed") for token in done if token.id not in moved]
 
 
 async def _write_items(connection: Connection, batch: list[Settled]) -> None:
@@ -141,7 +152,7 @@ async def _with_children(connection: Connection, batch: list[Settled]) -> set[UU
     """Which jobs of the batch have children. Those that an earlier attempt started count too, hence the question."""
     known = {run.token.id for run, _ in batch if run.has_children}
     asked = [run.token.id for run, _ in batch if not run.has_children and run.token.fence > 1]
-    return known | await leases.with_children(connection, asked) if asked else known
+    return known | await families.with_children(connection, asked) if asked else known
 
 
 def _rows(batch: list[Settled], with_children: set[UUID]) -> tuple[list[EndedRow], list[RequeuedRow], list[EndedRow]]:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from crmd.engine import own_task
 from crmd.engine.abandoning import ABANDON_SECONDS, places_of_frame
 from crmd.engine.handling import decided, handle
-from crmd.outcome import Stopped
+from crmd.outcome import Stop, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from crmd.outcome import Outcome
 
 IDLE_SECONDS = 60.0
+# Shorter than a draining engine waits for what it has cancelled.
+DRAIN_PATIENCE_SECONDS = 4.0
 
 
 class Worker:
@@ -89,11 +92,13 @@ class Worker:
     async def _serve(self) -> None:
         async with self._open_services() as services:
             self._loop = asyncio.get_running_loop()
+            own_task.begin()
             self._tell(_resolve, self._begun, None)
             while (order := await self._inbox.get()) is not None:
                 run, outcome = order
                 try:
                     with anyio.CancelScope() as self._scope:
+                        own_task.begin()
                         if run.stop is not None:
                             self._scope.cancel()
                         self._tell(_resolve, outcome, await handle(run, services))
@@ -153,9 +158,10 @@ class Threads:
 
     async def _stopped(self, worker: Worker, future: asyncio.Future[Outcome], run: Run) -> Outcome:
         worker.cancel()
-        with anyio.CancelScope(shield=True), anyio.move_on_after(ABANDON_SECONDS):
-            return await asyncio.shield(future)
         assert run.stop is not None  # noqa: S101 - asked by the caller
+        patience = DRAIN_PATIENCE_SECONDS if run.stop is Stop.DRAIN else ABANDON_SECONDS
+        with anyio.CancelScope(shield=True), anyio.move_on_after(patience):
+            return await asyncio.shield(future)
 
         def end(done: asyncio.Future[Outcome]) -> None:
             done.exception()

@@ -46,7 +46,7 @@ class RequeuedRow:
     """A job to be given back to the queue."""
 
     token: Token
-    delay_seconds: float
+    delay_seconds: float | None
     is_attempt_given_back: bool
     snoozes: int = 0
     error: bytes | None = None
@@ -103,6 +103,18 @@ async def claim_lanes(
 async def claim_one(pool: Connection | Pool, daemon_id: UUID, job_id: UUID, claim_id: UUID) -> list[Any]:
     """Claim one job by its id, if it waits and is due; whoever calls has checked its keys."""
     return await pool.fetch(_SQL.claim_one, job_id, claim_id, daemon_id)
+
+
+async def suspects_waiting(
+    connection: Connection, limit: int, types: Sequence[str], queues: Sequence[str]
+) -> list[Any]:
+    """The suspects of these types and queues that are due, as (id, lane)."""
+    return await connection.fetch(_SQL.suspects_waiting, limit, types, queues)
+
+
+async def claim_suspects(connection: Connection, daemon_id: UUID, ids: Sequence[UUID], claim_id: UUID) -> list[Any]:
+    """Claim suspects, each to run alone; whoever calls has checked their keys."""
+    return await connection.fetch(_SQL.claim_suspects, ids, claim_id, daemon_id)
 
 
 async def _due_lanes(connection: Connection, queue: str, turn: LaneTurn) -> list[str]:
@@ -167,31 +179,24 @@ async def give_back(pool: Pool, tokens: Sequence[Token]) -> int:
 
 
 async def return_reaped(
-    connection: Connection, tokens: Sequence[Token], delays_seconds: Sequence[float], error: bytes
+    connection: Connection,
+    tokens: Sequence[Token],
+    delays_seconds: Sequence[float],
+    error: bytes,
+    are_apart: Sequence[bool],
 ) -> set[UUID]:
-    """Give the jobs of a dead daemon back to the queue; their crash stays counted, their attempt does not."""
-    moved = await connection.fetch(_SQL.reap_return, *_tokens(tokens), delays_seconds, [error] * len(tokens))
+    """Give the jobs of a dead daemon back as suspects; their crash stays counted, their attempt does not.
+
+    Args:
+        connection: In a transaction.
+        tokens: Which.
+        delays_seconds: Until each is due.
+        error: For their records.
+        are_apart: Whether each ran in a process of its own, so that it is not what the daemon died of.
+    """
+    errors = [error] * len(tokens)
+    moved = await connection.fetch(_SQL.reap_return, *_tokens(tokens), delays_seconds, errors, are_apart)
     return {row["id"] for row in moved}
-
-
-async def settle_parent(connection: Connection, row: EndedRow) -> bool:
-    """End the run of a job that has children: it waits for them, or ends with their sum; whether it was still ours."""
-    async with connection.transaction():
-        family = await connection.fetchrow(_SQL.family_lock, row.token.id, row.result)
-        if family is not None and family["pending"] > 0:
-            token = row.token
-            held = await connection.fetchrow(
-                _SQL.settle_awaiting, token.id, token.fence, token.claim_id, row.result, row.progress
-            )
-            return held is not None
-        if family is not None:
-            row.result = family["result"]
-        return bool(await settle_ended(connection, [row]))
-
-
-async def with_children(connection: Connection, ids: Sequence[UUID]) -> set[UUID]:
-    """Those of the jobs that have ever had children."""
-    return {row["parent_id"] for row in await connection.fetch(_SQL.families_of, ids)}
 
 
 async def is_held(connection: Connection, token: Token) -> bool:

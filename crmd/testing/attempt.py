@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from crmd.composition import beside
+from crmd.engine import own_task
 from crmd.engine.handling import handle
 from crmd.engine.run import Run
 from crmd.engine.settler import Settler
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 60.0
+LAST_PATIENCE_SECONDS = 5.0
 
 
 class Attempt:
@@ -45,11 +47,14 @@ class Attempt:
         at: What is to happen at which step; see `kill`, `cancel` and `call`.
         prepare: Given the attempt's own services before it begins, to put fakes in place.
         on_look: Called some 50 times a second from a thread that watches, with the attempt.
+        patience_seconds: After this long it is killed where it is.
 
     Attributes:
+        handler_steps: Steps until its outcome was decided; what came then was the settle.
         outcome: What was decided; None when it was killed before.
         is_killed: Whether it was.
-        is_stuck: It neither ended nor could be killed within `PATIENCE_SECONDS`.
+        is_overdue: It was killed for lack of patience.
+        is_stuck: It could not even be killed, since it never waits.
     """
 
     def __init__(
@@ -60,7 +65,9 @@ class Attempt:
         at: Mapping[int, Callable[[Attempt], None]] | None = None,
         prepare: Callable[[Opened], None] = lambda _: None,
         on_look: Callable[[Attempt], None] = lambda _: None,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> None:
+        self._patience_seconds = patience_seconds
         self._everything = everything
         self._prepare = prepare
         self._on_look = on_look
@@ -69,7 +76,10 @@ class Attempt:
         self.steps = Steps({step: _bound(happening, self) for step, happening in (at or {}).items()})
         self.outcome: Outcome | None = None
         self.own: Opened | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self.handler_steps = 0
         self.is_killed = False
+        self.is_overdue = False
         self.is_stuck = False
         self.thread_id = 0
         self._error: BaseException | None = None
@@ -83,12 +93,21 @@ class Attempt:
         watch = threading.Thread(target=self._watch, name="crmd attempt's watch", daemon=True)
         thread.start()
         watch.start()
-        with anyio.move_on_after(PATIENCE_SECONDS):
+        with anyio.move_on_after(self._patience_seconds):
             await ended.wait()
+        if not ended.is_set():
+            self.is_overdue = self.steps.is_doomed = True
+            with anyio.move_on_after(LAST_PATIENCE_SECONDS):
+                await ended.wait()
         self.is_stuck = not ended.is_set()
         self._ended.set()
         if self._error is not None:
             raise self._error
+
+    def soon(self, happening: Callable[[Attempt], None]) -> None:
+        """Let something happen in its loop, from another thread."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(happening, self)
 
     @property
     def seconds_in_step(self) -> float:
@@ -110,10 +129,12 @@ class Attempt:
             caller.call_soon_threadsafe(ended.set)
 
     def _in_loop(self) -> None:
-        loop = asyncio.SelectorEventLoop()
+        loop = self._loop = asyncio.SelectorEventLoop()
         stack = contextlib.AsyncExitStack()
         try:
             self.own = loop.run_until_complete(stack.enter_async_context(beside(self._everything)))
+            given = self._everything.services  # a test may have changed them
+            self.own.services.settings, self.own.services.job_types = given.settings, given.job_types
             self._prepare(self.own)
             loop.set_task_factory(self.steps.task_factory)
             try:
@@ -134,10 +155,12 @@ class Attempt:
         self.steps.is_counting = True
         if row["unique_key"] is not None:  # what a claimer does once a job has started
             await leases.free_started(own.pools.control, [row["id"]], [row["unique_key"]])
+        own_task.begin()
         with anyio.CancelScope() as run.scope:
             self.outcome = await handle(run, own.services)
         if self.outcome is None:
             raise RuntimeError("the handler left its scope")
+        self.handler_steps = self.steps.count
         settler = Settler(own.pools.control, lambda _: None)
         settler.add(run, self.outcome)
         await settler.settle_once()

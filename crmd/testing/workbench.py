@@ -10,6 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from crmd.composition import opened
+from crmd.engine import own_task
 from crmd.engine.handling import handle
 from crmd.engine.heartbeat import register
 from crmd.engine.run import Run
@@ -196,6 +197,7 @@ class Workbench:
         run = Run(row, job_type, Token(row["id"], row["fence"], row["claim_id"]))
         if row["unique_key"] is not None:  # what a claimer does once a job has started
             await leases.free_started(self._pool, [row["id"]], [row["unique_key"]])
+        own_task.begin()
         self._settler.add(run, await handle(run, services))
         await self._settler.settle_once()
 

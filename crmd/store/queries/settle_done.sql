@@ -1,9 +1,10 @@
 -- Ends jobs that went well and left nothing to say: no result, no error, no progress, no unique key, no parent. The
--- bulk of all jobs is of this kind, so it has the shortest way. Answers the ids that it moved, as settle_ended does.
+-- bulk of all jobs is of this kind, so it has the shortest way. Answers the ids that it moved, as settle_ended does. A
+-- job whose end somebody waits for by now, which its claim cannot know, is left to settle_ended.
 -- $1 uuid[]: ids  $2 bigint[]: fences  $3 uuid[]: claim ids. Index: lease_pkey.
 WITH gone AS (
     DELETE FROM crmd.lease l USING unnest($1::uuid[], $2::bigint[], $3::uuid[]) AS s(id, fence, claim_id)
-    WHERE l.id = s.id AND l.fence = s.fence AND l.claim_id = s.claim_id
+    WHERE l.id = s.id AND l.fence = s.fence AND l.claim_id = s.claim_id AND (l.meta ? 'isAwaited') IS NOT TRUE
     RETURNING l.*
 )
 INSERT INTO crmd.archive (id, finished_at, run_at, created_at, started_at, fence, attempt, max_attempts, crash_count,

@@ -1,5 +1,5 @@
 -- Ends jobs: moves them from crmd.lease to crmd.archive, if the claim that ran them is still the current one, gives
--- back their unique keys and books them with their parents. Answers the ids that it moved; the others have lost
+-- back their unique keys and tells whoever waits for their end. Answers the ids that it moved; the others have lost
 -- their lease, or were ended by an earlier try of this very statement.
 -- $1 uuid[]: ids  $2 bigint[]: fences  $3 uuid[]: claim ids
 -- $4 text[]: completed | failed | cancelled | dead | poison (dead, and the crash of this claim stays counted)
@@ -20,13 +20,14 @@ WITH gone AS (
         claim_id, checkpoint, progress, errors, result, meta)
     SELECT g.id, n.clock, g.run_at, g.created_at, g.started_at, g.fence, g.attempt, g.max_attempts,
         g.crash_count - (g.status <> 'poison')::integer, g.snooze_count,
-        CASE g.status WHEN 'poison' THEN 'dead' ELSE g.status END, g.type, g.queue, g.priority, g.payload, g.lane, g.workspace_id, g.user_id,
-        g.parent_id, g.unique_key, g.claim_id, g.checkpoint, coalesce(g.last_progress, g.progress),
+        CASE g.status WHEN 'poison' THEN 'dead' ELSE g.status END, g.type, g.queue, g.priority, g.payload, g.lane,
+        g.workspace_id, g.user_id, g.parent_id, g.unique_key, g.claim_id, g.checkpoint, coalesce(g.last_progress, g.progress),
         CASE WHEN g.error IS NULL THEN g.errors ELSE crmd.append_error(g.errors, g.error) END, g.result, g.meta
     FROM gone g, (SELECT crmd.clock() AS clock) n
-    RETURNING id, parent_id, status, result
+    RETURNING id, parent_id, status, result, coalesce(meta ? 'isAwaited', false) AS is_awaited
 ), booked AS (
-    SELECT crmd.book_children(array_agg(parent_id), array_agg(status), array_agg(result))
-    FROM kept WHERE parent_id IS NOT NULL HAVING count(*) > 0
+    SELECT crmd.book_ended(array_agg(CASE WHEN is_awaited THEN id END), array_agg(parent_id), array_agg(status),
+                           array_agg(result))
+    FROM kept WHERE parent_id IS NOT NULL OR is_awaited HAVING count(*) > 0
 )
 SELECT k.id FROM kept k LEFT JOIN booked ON true LEFT JOIN freed ON true

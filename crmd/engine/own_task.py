@@ -1,0 +1,20 @@
+"""Which task runs the handlers of a drainer, so that a job can tell its own steps from those of its task groups."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from typing import Any
+
+_own_task: ContextVar[asyncio.Task[Any] | None] = ContextVar("crmd_own_task", default=None)
+
+
+def begin() -> None:
+    """Handlers run in this task from now on. The tasks that they start inherit the word, not the task."""
+    _own_task.set(asyncio.current_task())
+
+
+def is_own() -> bool:
+    """Whether the running task is the handler's own; true where nobody has said which that is."""
+    own = _own_task.get()
+    return own is None or own is asyncio.current_task()

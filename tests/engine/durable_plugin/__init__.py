@@ -1,0 +1,27 @@
+"""A plugin of durable jobs as a third party would ship it."""
+
+from durable_jobs import (
+    answers,
+    answers_once,
+    as_told,
+    notes,
+    side_by_side,
+    sleeps,
+    twelve_steps,
+    waits,
+    waits_for_ever,
+    works_through,
+)
+
+__all__ = [
+    "answers",
+    "answers_once",
+    "as_told",
+    "notes",
+    "side_by_side",
+    "sleeps",
+    "twelve_steps",
+    "waits",
+    "waits_for_ever",
+    "works_through",
+]
