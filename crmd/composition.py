@@ -7,6 +7,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import msgspec
+
 import crmd
 from crmd import plugins
 from crmd.blueprint import blueprints
@@ -231,7 +233,7 @@ def engine_options(config: Config, loaded: Loaded) -> EngineOptions:
         lease_seconds=config.daemon.lease_seconds,
         drain_seconds=config.daemon.drain_seconds,
         poll_max_seconds=config.daemon.poll_max_seconds,
-        keep=Keep(config.retention.archive_days, config.retention.event_days, config.retention.tick_days),
+        keep=Keep(**msgspec.structs.asdict(config.retention)),
         local_limits=tuple(local),
     )
 

@@ -102,3 +102,20 @@ async def test_settling_never_lacks_a_partition(workbench: Workbench) -> None:
     await workbench.clock.advance(40 * DAY)
     await upkeep_once(workbench._pool, Keep())
     assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.archive_default") == 0
+
+
+async def test_payloads_and_results_are_let_go_before_their_jobs(workbench: Workbench) -> None:
+    """A class that is kept for less long than its jobs is gone over once, hour by hour; younger jobs keep theirs."""
+    old = await workbench.run_job("walks-pages", {"number": 1})
+    await workbench.clock.advance(3 * DAY)
+    young = await workbench.run_job("walks-pages", {"number": 1})
+    await workbench.clock.advance(1.5 * DAY)
+    while await upkeep_once(workbench._pool, Keep(payload_days=3, result_days=2)) < INTERVAL_SECONDS:
+        pass
+    rows = await workbench._pool.fetch("SELECT id, payload <> '{}' AS has_payload, checkpoint, meta FROM crmd.archive")
+    kept = {row["id"]: row for row in rows}
+    assert not kept[old.id]["has_payload"]
+    assert b"isPayloadGone" in kept[old.id]["meta"]
+    assert kept[old.id]["checkpoint"] is None
+    assert kept[young.id]["has_payload"]
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.retention") == 2

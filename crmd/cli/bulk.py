@@ -65,6 +65,8 @@ async def _retry_one(pool: Pool, config: Config, arguments: Namespace) -> int:
     job_id = await job_id_of(pool, arguments.id)
     before = await jobs.found(pool, job_id)
     payload = None
+    if arguments.payload is None and (before["meta"] or {}).get("isPayloadGone"):
+        raise UsageError("Retention has let its payload go.", hint="Give one with --payload JSON.")
     if arguments.payload is not None:
         payload = checked_payload(config, before["type"], payload_of(arguments.payload))
     async with acting(

@@ -18,6 +18,7 @@ def add(grammar: Grammar) -> None:
     explain.add_argument("id", metavar="ID", help="a job's id, or its beginning")
     _add_dead(grammar)
     _add_templates(grammar)
+    _add_workspace(grammar)
     audit = grammar.command("audit", "List what operators did, newest first.")
     audit.add_argument("--actor", metavar="WHO", help="by one actor, as the list shows it")
     audit.add_argument(
@@ -108,3 +109,18 @@ def _add_templates(grammar: Grammar) -> None:
         parser.add_argument("--payload", metavar="JSON", help="JSON, or @file, or - for standard input")
     for parser in (listed, save, run, remove):
         parser.add_argument("--workspace", metavar="ID", help="a workspace's id or name; without: of the installation")
+
+
+def _add_workspace(grammar: Grammar) -> None:
+    workspace = grammar.command("workspace", "Show, export or erase everything of a workspace.", function="show")
+    actions = grammar.group(workspace)
+    show = grammar.command("show", "How many rows there are, by table.", function="show", under=actions)
+    export = grammar.command("export", "Write all its rows into a zip file.", function="export", under=actions)
+    erase = grammar.command("erase", "Cancel its jobs, and erase every row of it.", function="erase", under=actions)
+    for parser in (show, export, erase):
+        parser.add_argument("workspace", metavar="ID", help="a workspace's id or name")
+    export.add_argument("--to", metavar="FILE", help="default: workspace-<id>.zip here")
+    erase.add_argument(
+        "--wait", dest="wait_seconds", type=float, default=60.0, metavar="N", help="seconds for running jobs to stop"
+    )
+    _add_caution(erase)

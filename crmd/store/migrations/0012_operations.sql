@@ -77,6 +77,7 @@ BEGIN
         SELECT r.*, coalesce(w.payload, r.payload) AS wanted
         FROM unnest(redrive_many.job_ids, redrive_many.payloads) AS w(id, payload)
         JOIN crmd.archive r ON r.id = w.id
+        WHERE w.payload IS NOT NULL OR NOT coalesce(r.meta ? 'isPayloadGone', false) -- retention has let it go
         ORDER BY r.id
     LOOP
         -- The row is the claim to redrive: whoever comes second finds it.
@@ -86,7 +87,7 @@ BEGIN
             a.type, ARRAY[a.wanted], a.workspace_id, a.user_id,
             CASE WHEN per_second IS NULL THEN NULL ELSE v_now + make_interval(secs => v_place / per_second) END,
             a.priority, a.queue, max_attempts => a.max_attempts::integer,
-            meta => coalesce(a.meta, '{}') - 'isAwaited' || jsonb_build_object('retriedFrom', a.id)) e;
+            meta => coalesce(a.meta, '{}') - '{isAwaited,isPayloadGone}'::text[] || jsonb_build_object('retriedFrom', a.id)) e;
         UPDATE crmd.redrive r SET new_job_id = v_new WHERE r.job_id = a.id;
         v_place := v_place + 1;
         job_id := a.id;

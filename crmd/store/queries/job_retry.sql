@@ -5,7 +5,8 @@ WITH again AS (
     SELECT a.id AS old_id, e.id, e.is_new
     FROM crmd.archive a CROSS JOIN LATERAL crmd.enqueue_many(
         a.type, ARRAY[coalesce($2, a.payload)], a.workspace_id, a.user_id, NULL, a.priority, a.queue, NULL, NULL,
-        a.max_attempts::integer, coalesce(a.meta, '{}') - 'isAwaited' || jsonb_build_object('retriedFrom', a.id)) e
+        a.max_attempts::integer, coalesce(a.meta, '{}') - '{isAwaited,isPayloadGone}'::text[]
+            || jsonb_build_object('retriedFrom', a.id)) e
     WHERE a.id = $1
 ), noted AS (
     INSERT INTO crmd.redrive AS r (job_id, new_job_id, at)

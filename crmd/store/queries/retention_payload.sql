@@ -1,0 +1,4 @@
+-- Lets the payloads of jobs that finished in a span go. $1 timestamptz, $2 timestamptz: from, before
+-- Reads one or two partitions of the archive.
+UPDATE crmd.archive SET payload = '{}', meta = coalesce(meta, '{}') || '{"isPayloadGone": true}'
+WHERE finished_at >= $1 AND finished_at < $2 AND payload <> '{}'
