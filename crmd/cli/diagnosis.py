@@ -89,8 +89,9 @@ def of_status(status: Mapping[str, Any]) -> Iterator[Finding]:
         found = f"Of {status['effects_unknown']} nobody knows whether they took place."
         yield Finding("effects", "warning", found, "See crmd effects list --unknown")
     for name in status["unknown_types"]:
-        fix = "Enable its plugin in plugins.enabled, or cancel its jobs."
-        yield Finding("job types", "warning", f"Jobs of {name} wait, which no plugin declares.", fix)
+        fix = "Enable its plugin in plugins.enabled, upgrade the daemons, or cancel its jobs."
+        found = f"Jobs of {name} wait: no daemon that met them knows it, or the version of their payload."
+        yield Finding("job types", "warning", found, fix)
     for schedule in status["schedules_broken"]:
         found = f"{schedule['id']} is set aside: {schedule['error']}"
         yield Finding("schedules", "broken", found, "Mend its expression in [jobs.<name>].")

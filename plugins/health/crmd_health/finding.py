@@ -33,7 +33,7 @@ def _of_queues(status: Mapping[str, Any], settings: HealthSettings) -> Iterator[
         if queue["due"] > settings.queue_length:
             yield Finding("long", name, f"{queue['due']} jobs are due in queue {name}")
     for name in status["unknown_types"]:
-        yield Finding("unknown", name, f"jobs of {name} wait, which no loaded plugin declares")
+        yield Finding("unknown", name, f"jobs of {name} wait, since no daemon that met them knows them")
 
 
 def _of_leases(status: Mapping[str, Any]) -> Iterator[Finding]:
