@@ -58,7 +58,8 @@ def read_once(text: str, zone: str = "UTC", offset_seconds: float = 0) -> Once:
         raise UsageError("A schedule fires at most 366 days before or after its subject.")
     try:
         if found is not None:
-            return Once(_instant(datetime.fromisoformat(found[1].upper()), zone_of(zone)), offset)
+            instant = _instant(datetime.fromisoformat(found[1].upper()), zone_of(zone))
+            return Once(instant + offset - offset, offset)  # its tick must be in the calendar too
     except (ValueError, OverflowError):  # 31 February; the ends of the calendar
         pass
     sentence = f"{cut!r} is no time."

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crmd.due import due_ticks, read_timetable, spread_delay
+from crmd.due import due_ticks, due_together, read_timetable, spread_delay, ticks_between
 from crmd.errors import UsageError
 from crmd.interval import Every, read_every
 
@@ -124,6 +124,31 @@ def test_a_long_outage_costs_few_steps(text: str) -> None:
     decision = due_ticks(counting, NOON - timedelta(days=3 * 365), NOON, "last", 1)
     assert len(decision.ticks) == 1
     assert counting.next_after(decision.ticks[0]) > NOON
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    text=st.sampled_from(["*/5 * * * *", "30 1 * * *", "0 9 * * 1-5", "@every 7m", "at 2026-06-01T10:00Z"]),
+    minutes=st.lists(st.integers(-100_000, 2_000), min_size=1, max_size=9),
+    catch_up=st.sampled_from(CATCH_UPS),
+    most=st.integers(1, 40),
+)
+def test_schedules_decided_together_are_decided_as_each_alone(
+    text: str, minutes: list[int], catch_up: CatchUp, most: int
+) -> None:
+    """Whatever each has handled, from months ago to ahead of the clock, walking the calendar once changes nothing."""
+    timetable = read_timetable(text, "America/New_York")
+    handled = [NOON + timedelta(minutes=count) for count in minutes]
+    together = due_together(timetable, handled, NOON, catch_up, most)
+    assert together == [due_ticks(timetable, one, NOON, catch_up, most) for one in handled]
+
+
+def test_a_window_excludes_its_bounds_and_is_limited() -> None:
+    """A window holds the ticks strictly between its bounds; more than the limit are refused, not cut."""
+    assert ticks_between(HOURLY, NOON, hours(4)[0], 3) == list(hours(1, 2, 3))
+    with pytest.raises(UsageError, match="more than 2 ticks"):
+        ticks_between(HOURLY, NOON, hours(4)[0], 2)
+    assert ticks_between(read_timetable("at 2026-06-01T13:00Z"), NOON, hours(4)[0], 5) == list(hours(1))
 
 
 def test_catching_up_is_bounded() -> None:

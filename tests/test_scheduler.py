@@ -10,7 +10,7 @@ import pytest
 import crmd
 from crmd.engine.heartbeat import register
 from crmd.engine.scheduler import schedule_once
-from crmd.store import leases
+from crmd.store import leases, schedules
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -195,6 +195,52 @@ async def test_a_resumed_schedule_makes_up_for_nothing(workbench: Workbench) -> 
     assert await jobs_of(workbench, "allows") == 0
     await minutes(workbench, 1)
     assert await jobs_of(workbench, "allows") == 1
+
+
+async def test_a_pause_is_made_up_for_when_asked(workbench: Workbench) -> None:
+    """Resumed with make-up, the ticks of the pause become what the schedule's catch-up says."""
+    await workbench._pool.execute("UPDATE crmd.schedule SET is_paused = true WHERE id LIKE '%/catches-all'")
+    await minutes(workbench, 5)
+    schedule_id = await workbench._pool.fetchval("SELECT id FROM crmd.schedule WHERE id LIKE '%/catches-all'")
+    assert await schedules.set_paused(workbench._pool, schedule_id, is_paused=False, is_made_up=True)
+    await workbench.tick()
+    assert await jobs_of(workbench, "catches-all") == 3
+    assert not await schedules.set_paused(workbench._pool, "nobody", is_paused=True)
+
+
+async def test_a_backfill_fires_what_was_skipped(workbench: Workbench) -> None:
+    """Ticks that overlap had skipped are fired by a backfill, each once, with their window told; fired ones are not."""
+    await minutes(workbench, 4)
+    pool = workbench.everything.pools.plugins
+    row = await schedules.show(pool, await pool.fetchval("SELECT id FROM crmd.schedule WHERE id LIKE '%/skips'"))
+    assert row is not None
+    booked = await pool.fetch("SELECT due_at FROM crmd.tick WHERE schedule_id = $1 ORDER BY due_at", row["id"])
+    ticks = [tick["due_at"] for tick in booked]
+    assert await schedules.booked(pool, row["id"], ticks) == {ticks[0]}
+    assert {fired["due_at"] for fired in await schedules.backfill(pool, row, ticks)} == set(ticks[1:])
+    assert await schedules.backfill(pool, row, ticks) == []
+    assert await jobs_of(workbench, "skips") == 4
+    metas = await pool.fetch("SELECT meta FROM crmd.job WHERE type = 'skips' ORDER BY meta ->> 'dueAt'")
+    assert [meta["meta"]["isBackfilled"] for meta in metas] == [False, True, True, True]
+    assert metas[2]["meta"]["previousDueAt"] == metas[1]["meta"]["dueAt"]
+    assert (
+        await pool.fetchval("SELECT count(*) FROM crmd.tick WHERE reason IS NOT NULL AND schedule_id = $1", row["id"])
+        == 0
+    )
+
+
+async def test_a_limit_that_rejects_is_told_with_the_tick(workbench: Workbench) -> None:
+    """A job type that acts on a full limit is asked for each tick; one that is rejected has no job, and says why."""
+    await workbench._pool.execute(
+        "UPDATE crmd.job_type SET has_collisions = true; DROP FUNCTION IF EXISTS crmd.admit_collisions; "
+        "CREATE FUNCTION crmd.admit_collisions(p_type text, p_lanes text[]) RETURNS boolean[] LANGUAGE sql "
+        "AS 'SELECT array_fill(p_type <> ''allows'', ARRAY[cardinality(p_lanes)])'"
+    )
+    await minutes(workbench, 2)
+    assert await jobs_of(workbench, "skips") == 1
+    assert await jobs_of(workbench, "allows") == 0
+    rows = await workbench._pool.fetch("SELECT job_id, reason FROM crmd.tick WHERE schedule_id LIKE '%/allows'")
+    assert [(row["job_id"], row["reason"]) for row in rows] == [(None, "a limit of its job type is full")] * 2
 
 
 class _Only:

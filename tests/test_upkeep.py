@@ -119,3 +119,18 @@ async def test_payloads_and_results_are_let_go_before_their_jobs(workbench: Work
     assert kept[old.id]["checkpoint"] is None
     assert kept[young.id]["has_payload"]
     assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.retention") == 2
+
+
+async def test_schedules_that_are_done_go_as_ended_jobs_do(workbench: Workbench) -> None:
+    """What has fired for once is kept as long as ended jobs are, and then forgotten; what is to fire stays."""
+    await workbench._pool.execute(
+        "SELECT crmd.schedule(name, 'every-minute', at => crmd.clock() + make_interval(secs => seconds)) "
+        "FROM (VALUES ('soon', 1), ('later', 9000000)) v(name, seconds)"
+    )
+    await workbench.clock.advance(2)
+    await workbench.tick()
+    for days, wanted in ((29, {"soon", "later"}), (2, {"later"})):
+        await workbench.clock.advance(days * DAY)
+        await upkeep_once(workbench._pool, Keep())
+        rows = await workbench._pool.fetch("SELECT id FROM crmd.schedule WHERE origin = 'runtime'")
+        assert {row["id"] for row in rows} == wanted

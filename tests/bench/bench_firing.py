@@ -36,8 +36,9 @@ SELECT count(*) FROM crmd.schedule_many((
 """
 FIRED = """
 SELECT count(*) AS jobs, count(DISTINCT user_id) AS users, min(run_at) AS first, max(run_at) AS last,
-    (SELECT array_agg(t.jobs ORDER BY t.tenth) FROM (SELECT width_bucket(extract(epoch FROM run_at - $1)::float8, 0, 600, 10)
-        AS tenth, count(*) AS jobs FROM crmd.job WHERE run_at >= $1 GROUP BY tenth) t) AS tenths
+    (SELECT array_agg(t.jobs ORDER BY t.tenth) FROM (
+        SELECT width_bucket(extract(epoch FROM run_at - $1)::float8, 0, 600, 10) AS tenth, count(*) AS jobs
+        FROM crmd.job WHERE run_at >= $1 GROUP BY tenth) t) AS tenths
 FROM crmd.job WHERE run_at >= $1
 """
 
