@@ -21,6 +21,8 @@ Scope: TypeAlias = Literal["waiting", "unfinished", "for"]
 OnConflict: TypeAlias = Literal["return", "replace", "merge", "push_back", "keep_time"]
 Answer: TypeAlias = Literal["created", "returned", "replaced", "merged", "pushed_back", "kept", "rejected"]
 
+SCOPES: tuple[Scope, ...] = ("waiting", "unfinished", "for")
+ON_CONFLICTS: tuple[OnConflict, ...] = ("return", "replace", "merge", "push_back", "keep_time")
 PRIORITIES: tuple[Priority, ...] = ("critical", "high", "normal", "low")
 STATUSES: tuple[Status, ...] = ("pending", "scheduled", "processing", "completed", "failed", "cancelled", "dead")
 

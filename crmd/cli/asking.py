@@ -52,6 +52,7 @@ def wanted_job(loaded: Loaded, arguments: Namespace) -> NewJobs:
         payloads=[check_size(job_type.encode(payload_of(arguments.payload)))],
         workspace_id=workspace_of(arguments.workspace),
         user_id=uuid_of(arguments.user, "a user"),
+        payload_version=job_type.version,
     )
 
 

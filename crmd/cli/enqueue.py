@@ -3,51 +3,59 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
 
-from crmd.cli.asking import wanted_job
+from crmd.cli.asking import uuid_of, wanted_job
 from crmd.cli.screen import show_record
 from crmd.cli.session import configured, in_loop, log_quietly
 from crmd.composition import opened
 from crmd.errors import ExitCode, UsageError
 from crmd.interval import read_every
-from crmd.loaded import load_plugins
-from crmd.store import declarations, jobs
+from crmd.providing import known_plugins
+from crmd.store import jobs
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from crmd.composition import Opened
     from crmd.model import Enqueued
 
 
 def run(arguments: Namespace) -> int:
-    """Enqueue a job, and print its id."""
+    """Enqueue a job, and print its id and what was done."""
     log_quietly(arguments)
     config = configured(arguments)
-    keys = None if arguments.unique_key is None else [arguments.unique_key]
-    wanted = replace(wanted_job(load_plugins(config), arguments), priority=arguments.priority, unique_keys=keys)
-    if arguments.at is not None:
-        wanted = replace(wanted, run_at=instant_of(arguments.at))
-    delay = None if arguments.delay is None else timedelta(seconds=seconds_of(arguments.delay))
+    wanted = _with_options(wanted_job(known_plugins(config), arguments), arguments)
 
     async def work() -> Enqueued:
         async with opened(config) as everything:
-            return await _enqueued(everything, wanted, delay)
+            [answer] = await jobs.enqueue_many(everything.pools.control, wanted)
+            return answer
 
     answer = in_loop(config, work)
-    show_record({"id": answer.id, "is_new": answer.is_new}, is_json=arguments.is_json)
+    shown = {"id": answer.id, "is_new": answer.is_new, "answer": answer.answer}
+    show_record(shown, is_json=arguments.is_json)
     return ExitCode.OK
 
 
-async def _enqueued(everything: Opened, new: jobs.NewJobs, delay: timedelta | None) -> Enqueued:
-    """A delay counts from the database's clock, which alone decides."""
-    async with everything.pools.control.acquire() as connection:
-        if delay is not None:
-            new = replace(new, run_at=await declarations.clock(connection) + delay)
-        [answer] = await jobs.enqueue_many(connection, new)
-    return answer
+def _with_options(wanted: jobs.NewJobs, arguments: Namespace) -> jobs.NewJobs:
+    return replace(
+        wanted,
+        run_at=None if arguments.at is None else instant_of(arguments.at),
+        delay_seconds=_seconds(arguments.delay),
+        priority=arguments.priority,
+        after=[job_id for text in arguments.after or () if (job_id := uuid_of(text, "a job"))],
+        expires_in_seconds=_seconds(arguments.expires_in),
+        unique_keys=None if arguments.unique_key is None else [arguments.unique_key],
+        unique_scope=arguments.scope,
+        unique_seconds=_seconds(arguments.hold),
+        on_conflict=arguments.on_conflict,
+        max_delay_seconds=_seconds(arguments.max_delay),
+    )
+
+
+def _seconds(text: str | None) -> int | None:
+    return None if text is None else seconds_of(text)
 
 
 def instant_of(text: str) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from crmd.cli import grammar_operations
-from crmd.model import PRIORITIES, STATUSES
+from crmd.model import ON_CONFLICTS, PRIORITIES, SCOPES, STATUSES
 
 if TYPE_CHECKING:
     from crmd.cli.grammar import Commands, Grammar, Parser
@@ -41,10 +41,16 @@ def _add_enqueue(grammar: Grammar) -> None:
     enqueue = grammar.command("enqueue", "Enqueue a job for the daemons.")
     _add_job_arguments(enqueue)
     when = enqueue.add_mutually_exclusive_group()
-    when.add_argument("--at", metavar="ISO", help="when it is due, as 2026-03-01T09:00+01:00")
+    when.add_argument("--at", "--run-at", metavar="ISO", help="when it is due, as 2026-03-01T09:00+01:00")
     when.add_argument("--in", dest="delay", metavar="TIME", help="in how long it is due, as 90s, 5m or 1h30m")
     enqueue.add_argument("--priority", choices=PRIORITIES, help="instead of the declared one")
-    enqueue.add_argument("--unique-key", metavar="KEY", help="at most one unfinished job holds it")
+    enqueue.add_argument("--after", metavar="ID", action="append", help="a job that ends well first; may be repeated")
+    enqueue.add_argument("--expires-in", metavar="TIME", help="never started so long after it was due, as 90s or 5m")
+    enqueue.add_argument("--unique-key", metavar="KEY", help="at most one job holds it")
+    enqueue.add_argument("--scope", choices=SCOPES, help="how long it is held, instead of as declared")
+    enqueue.add_argument("--hold", metavar="TIME", help="with --scope for: so long")
+    enqueue.add_argument("--on-conflict", choices=ON_CONFLICTS, help="what becomes of a job whose key is taken")
+    enqueue.add_argument("--max-delay", metavar="TIME", help="with push_back: as far from the first enqueue at most")
 
 
 def _add_jobs(grammar: Grammar) -> None:

@@ -27,6 +27,23 @@ def test_a_unique_key_is_kept(crmd: Run) -> None:
     assert (second["id"], second["is_new"]) == (first["id"], False)
 
 
+def test_what_becomes_of_a_taken_key_is_asked_and_told(crmd: Run) -> None:
+    """Every option of a conflict reaches the job, and the answer says what was done."""
+    keyed = ("enqueue", "trial-greet", "--unique-key", "a", "--json")
+    first = crmd(*keyed, "--in", "1h").json
+    again = crmd(
+        *keyed, "--in", "3h", "--on-conflict", "push_back", "--max-delay", "2h", "--payload", '{"count": 9}'
+    ).json
+    assert (again["id"], again["is_new"], again["answer"]) == (first["id"], False, "pushed_back")
+    shown = crmd("jobs", "show", first["id"], "--json").json
+    assert shown["payload"] == {"count": 9}
+    held = crmd("enqueue", "trial-greet", "--after", first["id"], "--expires-in", "5m", "--json").json
+    assert held["answer"] == "created"
+    refused = crmd("enqueue", "trial-greet", "--unique-key", "b", "--scope", "for")
+    assert refused.code == 2
+    assert "needs unique_seconds" in refused.err
+
+
 def test_an_ended_job_is_retried_as_a_new_one(crmd: Run) -> None:
     """A dead job is run again under a new id; a waiting one is not."""
     crmd("run-once", "trial-fail")
