@@ -24,6 +24,7 @@ STATUS: dict[str, Any] = {
     "unknown_types": [],
     "schedules_broken": [],
     "schedules_late": 0,
+    "effects_unknown": 0,
     "connections": [],
 }
 
@@ -74,6 +75,7 @@ def test_each_weakness_of_a_server_is_found(changes: dict[str, Any], about: str,
         ({"unknown_types": ["gone"]}, [("job types", "warning")]),
         ({"schedules_broken": [{"id": "a/b", "error": "x"}]}, [("schedules", "broken")]),
         ({"schedules_late": 2}, [("schedules", "warning")]),
+        ({"effects_unknown": 3}, [("effects", "warning")]),
     ],
 )
 def test_each_trouble_of_the_engine_is_found(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:

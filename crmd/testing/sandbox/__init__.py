@@ -24,8 +24,10 @@ from crmd.testing.sandbox.oauth import OAuthEndpoints
 from crmd.testing.sandbox.quota import Quota, newer_quota
 from crmd.testing.sandbox.recording import RequestLog, RequestRecord
 from crmd.testing.sandbox.server import ProviderServer, serving
+from crmd.testing.sandbox.sink import Accepted, Sink
 
 __all__ = [
+    "Accepted",
     "Account",
     "Call",
     "Fault",
@@ -41,6 +43,7 @@ __all__ = [
     "Reply",
     "RequestLog",
     "RequestRecord",
+    "Sink",
     "StoppedClock",
     "StoredMessage",
     "faults",

@@ -21,8 +21,9 @@ Where = Literal["any", "request", "part"]
 class Fault:
     """One thing going wrong.
 
-    A fault with a status is answered instead of the call, which then has no effect; one without lets the call happen
-    and spoils its delivery: late, held until `FaultPlan.release`, cut after some bytes, or with broken JSON.
+    A fault with a status is answered instead of the call, which then has no effect, unless `has_happened` says that it
+    took place all the same; one without lets the call happen and spoils its delivery: late, held until
+    `FaultPlan.release`, cut after some bytes, or with broken JSON.
     """
 
     status: int | None = None
@@ -33,6 +34,7 @@ class Fault:
     is_held: bool = False
     cut_after_bytes: int | None = None
     is_malformed: bool = False
+    has_happened: bool = False
 
 
 def rate_limited(retry_after: str | None = None) -> Fault:
@@ -48,6 +50,11 @@ def quota_exceeded(reason: str = "rateLimitExceeded") -> Fault:
 def server_error(status: int = 503) -> Fault:
     """Give a fault of the provider's own."""
     return Fault(status, "backendError", "The service is currently unavailable.")
+
+
+def lost_answer(status: int = 504) -> Fault:
+    """Let the call happen and answer as a gateway does that lost sight of it."""
+    return Fault(status, "gatewayTimeout", "The gateway did not get an answer in time.", has_happened=True)
 
 
 def unauthorized() -> Fault:

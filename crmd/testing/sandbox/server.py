@@ -80,12 +80,14 @@ class ProviderServer:
         )
 
     def _spoiled(self, call: Call, fault: Fault | None) -> Reply:
-        if fault is not None and fault.status is not None:
+        if fault is not None and fault.status is not None and not fault.has_happened:
             return self._refuse(fault)
         try:
             reply = self._answer(call)
         except RefusedCall as refused:
             reply = refused.reply
+        if fault is not None and fault.status is not None:
+            return self._refuse(fault)
         return spoiled_body(reply, fault)
 
 
