@@ -23,9 +23,9 @@ from crmd.engine.upkeep import Keep
 from crmd.errors import CrmdError
 from crmd.http.client import GuardedClient
 from crmd.http.limiter import Limiter
-from crmd.loaded import Loaded, load_plugins, without
+from crmd.loaded import Loaded, without
 from crmd.overriding import keys_of
-from crmd.providing import connections_of, providers_of, rates_of, vault_of
+from crmd.providing import connections_of, known_plugins, providers_of, rates_of, vault_of
 from crmd.reaching import reached
 from crmd.store import declarations, events
 from crmd.store.migrate import migrate, read_migrations
@@ -71,12 +71,12 @@ async def opened(
     Args:
         config: The configuration.
         is_daemon: As for `reached`.
-        entries: As for `load_plugins`.
+        entries: As for `known_plugins`.
 
     Raises:
         CrmdError: What is wrong, in one sentence.
     """
-    loaded = load_plugins(config, entries)
+    loaded = known_plugins(config, entries)
     async with reached(config, is_daemon=is_daemon) as server, open_pools(server) as pools:
         loaded = await prepare(pools, config, loaded)
         async with working(config, loaded, pools) as everything:

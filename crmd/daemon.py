@@ -16,8 +16,8 @@ from crmd.clock import boot_seconds
 from crmd.composition import engine_options, opened, renewed
 from crmd.engine.engine import Engine
 from crmd.errors import ConfigError, CrmdError
-from crmd.loaded import load_plugins
 from crmd.lone_error import lone_error
+from crmd.providing import known_plugins
 from crmd.store.pools import UNREACHABLE
 from crmd.systemd import (
     Notifier,
@@ -156,7 +156,7 @@ class Daemon:
 
     async def _take(self, config: Config, before: Opened, engine: Engine) -> None:
         """Work by another configuration from now on, unless it breaks a plugin that works now."""
-        loaded = load_plugins(config)
+        loaded = known_plugins(config)
         working = {plugin.name for plugin in before.loaded.registry.plugins}
         for broken in loaded.registry.broken:
             if broken.name in working:

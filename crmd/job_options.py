@@ -40,6 +40,7 @@ class JobOptions(TypedDict, total=False):
         on_unknown_effect: `probe`, `resend` or `park` an effect of which nobody knows whether it took place.
         runs_in: The event `loop`, a `thread` or a `process` of its own.
         isolation: The bounds of its process.
+        is_payload_sealed: Its payloads are kept encrypted, and opened only for the handler.
     """
 
     aliases: tuple[str, ...]
@@ -60,3 +61,4 @@ class JobOptions(TypedDict, total=False):
     on_unknown_effect: OnUnknownEffect
     runs_in: RunsIn
     isolation: Isolation
+    is_payload_sealed: bool

@@ -14,6 +14,7 @@ from crmd.backoff import Backoff
 from crmd.errors import PluginError, UsageError
 from crmd.isolation import Isolation, check_isolation
 from crmd.model import Concurrency, NoPayload, Priority, Schedule, Unique
+from crmd.payload_seal import check_sealing, opened, sealed
 from crmd.payload_version import check_upgrades, upgraded, version_of
 from crmd.stored_text import encode_json
 from crmd.trigger import Trigger
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from crmd.effecting import OnUnknownEffect
     from crmd.isolation import RunsIn
     from crmd.job_options import JobOptions
+    from crmd.payload_seal import PayloadSeal
     from crmd.payload_version import Upgrade
 
 _NAME = re.compile(r"^[a-z][a-z0-9]*([-_][a-z0-9]+)*$")
@@ -44,6 +46,7 @@ class JobType:
             data that the payload type knows.
         on_unknown_effect: What becomes of an effect of which nobody knows whether it took place.
         isolation: The bounds of its processes, when it runs in one.
+        seal: What seals its payloads, if they are; given to it when a configuration is at hand.
     """
 
     name: str
@@ -69,6 +72,8 @@ class JobType:
     on_unknown_effect: OnUnknownEffect = "park"
     runs_in: RunsIn = "loop"
     isolation: Isolation = field(default_factory=Isolation)
+    is_payload_sealed: bool = False
+    seal: PayloadSeal | None = field(default=None, repr=False, compare=False)
 
     def __call__(self, *args: object) -> Awaitable[Any]:
         """Call the handler itself, as a test of its logic may."""
@@ -85,6 +90,8 @@ class JobType:
             UsageError: It does not fit; the sentence holds the path of the bad field.
             NotKnownHere: It is of a version that only newer code knows.
         """
+        if self.seal is not None:
+            payload = opened(self.seal, self.name, payload)
         if (stored := version_of(meta)) != self.version:
             payload = upgraded(self.name, payload, stored, self.version, self.upgrades)
         try:
@@ -93,17 +100,32 @@ class JobType:
             raise UsageError(f"The payload of {self.name} does not fit: {error}.", hint=self.payload_hint()) from error
 
     def encode(self, payload: object) -> bytes:
-        """JSON of a payload: a struct of the payload type, or a mapping that is checked against it.
+        """JSON of a payload, as it is stored: a struct of the payload type, or a mapping that is checked against it.
 
         Raises:
             UsageError: It does not fit; the sentence holds the path of the bad field.
         """
+        data = self._checked(payload)
+        if not self.is_payload_sealed:
+            return data
+        if self.seal is None:
+            raise UsageError(f"The payload of {self.name} is to be sealed, and no configuration with a key is at hand.")
+        return sealed(self.seal, self.name, data, self.clear_fields)
+
+    def _checked(self, payload: object) -> bytes:
         if isinstance(payload, self.payload_type):
             return encode_json(payload)
         try:
             return encode_json(msgspec.convert(payload or {}, self.payload_type, strict=True))
         except msgspec.ValidationError as error:
             raise UsageError(f"The payload of {self.name} does not fit: {error}.", hint=self.payload_hint()) from error
+
+    @property
+    def clear_fields(self) -> set[str]:
+        """Fields of a sealed payload that stay readable, since they decide about the job before it runs."""
+        named = {bound.per for bound in self.concurrency} | {self.connection}
+        named |= {field.split(".")[0] for field in (self.unique and self.unique.fields) or ()}
+        return {name for name in named if name is not None}
 
     def payload_hint(self) -> str:
         """One sentence that lists the payload's fields."""
@@ -145,6 +167,7 @@ def job(name: str, **options: Unpack[JobOptions]) -> Callable[[_FunctionT], JobT
         if not inspect.iscoroutinefunction(function):
             raise PluginError(f"The handler of {name} is not an async function.", hint="Write `async def`.")
         check_upgrades(name, options.get("version", 1), options.get("upgrades", {}))
+        check_sealing(name, options)
         check_isolation(name, options.get("runs_in", "loop"), options.get("isolation"))
         for word in (name, *options.get("aliases", ())):
             if not _NAME.match(word):

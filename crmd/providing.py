@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from typing import TYPE_CHECKING
 
 from crmd.connections.master_key import load_keys
 from crmd.connections.opening import Connections
 from crmd.connections.provider import ClientCredentials, with_endpoints
-from crmd.connections.vault import Vault
+from crmd.connections.vault import Vault, payload_place
 from crmd.errors import ConfigError
 from crmd.http.limiter import Rate
+from crmd.loaded import load_plugins
+from crmd.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +22,36 @@ if TYPE_CHECKING:
     from crmd.connections.provider import Provider
     from crmd.http.client import GuardedClient
     from crmd.http.limiter import Limiter
+    from crmd.loaded import Loaded
+    from crmd.plugins import Entry
     from crmd.registry import Registry
     from crmd.store.pools import Pools
+
+
+class _VaultSeal:
+    """Seals payloads with the vault of a configuration; keys are read when the first payload is."""
+
+    def __init__(self, config: Config) -> None:
+        self._vault = cache(lambda: vault_of(config))
+
+    def close(self, job_type: str, payload: bytes) -> str:
+        """See `crmd.payload_seal.PayloadSeal`."""
+        return self._vault().seal(payload_place(job_type), Secret(payload.decode()))
+
+    def open(self, job_type: str, sealed: str) -> bytes:
+        """See `crmd.payload_seal.PayloadSeal`."""
+        return self._vault().unseal(payload_place(job_type), sealed).reveal().encode()
+
+
+def known_plugins(config: Config, entries: Mapping[str, Entry] | None = None) -> Loaded:
+    """The plugins of a configuration, as `load_plugins` gives them, able to seal and open payloads."""
+    loaded = load_plugins(config, entries)
+    seal = _VaultSeal(config)
+    job_types = {
+        name: dataclasses.replace(job_type, seal=seal) if job_type.is_payload_sealed else job_type
+        for name, job_type in loaded.job_types.items()
+    }
+    return dataclasses.replace(loaded, job_types=job_types)
 
 
 def rates_of(config: Config) -> dict[str, Rate]:

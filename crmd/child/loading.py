@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from crmd.errors import PluginError
-from crmd.loaded import Loaded, load_plugins
-from crmd.providing import providers_of
+from crmd.loaded import Loaded
+from crmd.providing import known_plugins, providers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -59,13 +59,13 @@ def load(blueprint: Blueprint) -> Hosted:
         PluginError: It cannot be used here.
     """
     config = blueprint.config
-    own = load_plugins(replace(config, plugins=msgspec.structs.replace(config.plugins, enabled=blueprint.plugins)))
+    own = known_plugins(replace(config, plugins=msgspec.structs.replace(config.plugins, enabled=blueprint.plugins)))
     for broken in own.registry.broken:
         raise PluginError(f"The plugin {broken.name} cannot be used in a child process: {broken.reason}")
 
     @cache
     def every() -> Loaded:
-        return load_plugins(config)
+        return known_plugins(config)
 
     return Hosted(
         Loaded(own.registry, own.settings, Widening(own.job_types, lambda: every().job_types)),

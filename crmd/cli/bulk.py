@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from crmd.cli.acting import acting, confirm
 from crmd.cli.asking import payload_of
 from crmd.cli.attached import job_id_of, on_database
 from crmd.cli.screen import say, show_record, show_rows
 from crmd.cli.selecting import check_choice, described, filter_of
 from crmd.errors import CrmdError, ExitCode, UsageError
-from crmd.loaded import load_plugins
+from crmd.providing import known_plugins
 from crmd.store import bulk, dead_letters, jobs
 
 if TYPE_CHECKING:
@@ -126,12 +128,10 @@ async def _shown(pool: Pool, wanted: JobFilter, arguments: Namespace, verb: str)
 
 
 def checked_payload(config: Config, job_type: str, payload: Any) -> Any:  # noqa: ANN401 - JSON of any shape
-    """The payload, if it fits its job type; one of a type that no loaded plugin declares is taken as it is.
+    """The payload as it is stored, if it fits its job type; of a type that no loaded plugin declares, as it is.
 
     Raises:
         UsageError: It does not fit.
     """
-    known = load_plugins(config).job_types.get(job_type)
-    if known is not None:
-        jobs.check_size(known.encode(payload))
-    return payload
+    known = known_plugins(config).job_types.get(job_type)
+    return payload if known is None else msgspec.json.decode(jobs.check_size(known.encode(payload)))

@@ -17,7 +17,7 @@ from crmd.composition import engine_options, opened
 from crmd.connections.account import listed
 from crmd.engine.handover import try_now
 from crmd.errors import ExitCode, UsageError
-from crmd.loaded import load_plugins
+from crmd.providing import known_plugins
 from crmd.store import overview
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def run(arguments: Namespace) -> int:
     """Run a job, show how it goes and what it came to."""
     log_quietly(arguments, "critical")
     config = configured(arguments)
-    wanted = wanted_job(load_plugins(config), arguments)
+    wanted = wanted_job(known_plugins(config), arguments)
 
     async def work() -> int:
         async with opened(config) as everything:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from crmd.cli.asking import job_type_named, payload_of, uuid_of, workspace_of
 from crmd.cli.enqueue import instant_of, seconds_of
 from crmd.cli.schedules import none_such, one, with_database
@@ -13,8 +15,8 @@ from crmd.cli.session import configured, in_loop, log_quietly
 from crmd.composition import opened
 from crmd.due import ticks_between
 from crmd.errors import ExitCode, UsageError
-from crmd.loaded import load_plugins
 from crmd.model import At, Schedule
+from crmd.providing import known_plugins
 from crmd.scheduling import NewSchedule
 from crmd.store import schedules
 
@@ -31,12 +33,12 @@ def add(arguments: Namespace) -> int:
     """Make a schedule, or change the one of that name."""
     log_quietly(arguments)
     config = configured(arguments)
-    job_type = job_type_named(load_plugins(config), arguments.job_type)
+    job_type = job_type_named(known_plugins(config), arguments.job_type)
     payload = payload_of(arguments.payload)
     connection_id = uuid_of(arguments.connection, "a connection")
     if connection_id is not None and job_type.connection is not None:
         payload = {job_type.connection: str(connection_id), **payload}
-    job_type.encode(payload)
+    payload = msgspec.json.decode(job_type.encode(payload))
     new = NewSchedule(
         name=arguments.name,
         job_type=job_type.name,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import anyio
 
 from crmd.config.loading import load_config
-from crmd.errors import ConfigError, UsageError
+from crmd.errors import ConfigError, ExitCode, UsageError
 from crmd.log.setup import configure_logging
 from crmd.lone_error import lone_error
 
@@ -70,4 +71,27 @@ def in_loop(config: Config, work: Callable[[], Awaitable[_ResultT]]) -> _ResultT
             hint="Install it with `pip install crmd[uvloop]`, or set event_loop to auto.",
         )
     with lone_error():
-        return anyio.run(work, backend_options={"use_uvloop": has_uvloop and wanted != "asyncio"})
+        return anyio.run(_to_the_end, work, backend_options={"use_uvloop": has_uvloop and wanted != "asyncio"})
+
+
+async def _to_the_end(work: Callable[[], Awaitable[_ResultT]]) -> _ResultT:
+    """Do the work. A job that does not let itself be cancelled must not keep the process once all else has ended."""
+    from crmd.engine.abandoning import has_loose_tasks  # noqa: PLC0415 - commands without jobs need not load the engine
+
+    try:
+        result = await work()
+    except BaseException:
+        if has_loose_tasks():
+            logging.getLogger("crmd").critical("ended by an error beside abandoned jobs", exc_info=True)
+            _leave(ExitCode.FAILED)
+        raise
+    if has_loose_tasks():
+        _leave(result if isinstance(result, int) else ExitCode.OK)
+    return result
+
+
+def _leave(code: int) -> NoReturn:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -12,7 +12,7 @@ from crmd.cli.screen import show_record, show_rows
 from crmd.cli.session import configured, in_loop, log_quietly
 from crmd.composition import opened
 from crmd.errors import ExitCode, UsageError
-from crmd.loaded import load_plugins
+from crmd.providing import known_plugins
 from crmd.store import jobs, templates
 from crmd.store.templates import Template
 
@@ -112,7 +112,7 @@ async def _wanted(pool: Pool, config: Config, arguments: Namespace) -> Template:
     if arguments.from_job is not None:
         row = await jobs.found(pool, await job_id_of(pool, arguments.from_job))
         job_type, payload = row["type"], {**row["payload"], **payload}
-    name = job_type_named(load_plugins(config), job_type).name
+    name = job_type_named(known_plugins(config), job_type).name
     return Template(
         name=arguments.name,
         job_type=name,

@@ -18,15 +18,18 @@ from crmd.cli.asking import workspace_of
 from crmd.cli.attached import on_database
 from crmd.cli.screen import say, show_record, show_rows
 from crmd.errors import CrmdError, ExitCode, UsageError
+from crmd.payload_seal import FIELD, opened
+from crmd.providing import known_plugins
 from crmd.store import bulk, tenancy
 from crmd.store.bulk import JobFilter
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from uuid import UUID
 
     from crmd.config.loading import Config
+    from crmd.job_type import JobType
     from crmd.store.pools import Connection, Pool
     from crmd.store.tenancy import TenantTable
 
@@ -56,9 +59,9 @@ def export(arguments: Namespace) -> int:
     if path.exists():
         raise UsageError(f"{path} is there already.", hint="Choose another name with --to, or move it away.")
 
-    async def work(pool: Pool, _config: Config) -> int:
+    async def work(pool: Pool, config: Config) -> int:
         async with acting(pool, "workspace.export", workspace_id, workspace_id=workspace_id) as found:
-            found |= {"rows": await _exported(pool, workspace_id, path)}
+            found |= {"rows": await _exported(pool, config, workspace_id, path)}
         show_record({"workspace_id": workspace_id, "file": str(path), **found}, is_json=arguments.is_json)
         return ExitCode.OK
 
@@ -98,12 +101,12 @@ async def _held(pool: Pool, workspace_id: UUID) -> dict[str, int]:
         return await tenancy.counts(connection, workspace_id, found)
 
 
-async def _exported(pool: Pool, workspace_id: UUID, path: Path) -> int:
+async def _exported(pool: Pool, config: Config, workspace_id: UUID, path: Path) -> int:
     """A file that is half written has another name, so nobody takes it for whole."""
     partial = path.with_name(f"{path.name}.partial")
     try:
         with _private(partial), zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
-            manifest = await _written(pool, workspace_id, archive)
+            manifest = await _written(pool, known_plugins(config).job_types, workspace_id, archive)
             archive.writestr("manifest.json", msgspec.json.format(msgspec.json.encode(manifest), indent=2))
         partial.rename(path)
     finally:
@@ -116,14 +119,17 @@ def _private(path: Path) -> Any:  # noqa: ANN401 - an open file
     return os.fdopen(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_EXCL, 0o600), "wb")
 
 
-async def _written(pool: Pool, workspace_id: UUID, archive: zipfile.ZipFile) -> dict[str, Any]:
+async def _written(
+    pool: Pool, job_types: Mapping[str, JobType], workspace_id: UUID, archive: zipfile.ZipFile
+) -> dict[str, Any]:
     manifest: dict[str, Any] = {"workspaceId": str(workspace_id), "crmd": crmd.__version__, "tables": {}}
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         await tenancy.enter(connection, workspace_id)
         wanted = sorted(await tenancy.tables(connection), key=lambda table: table.name)
         for name, parts in groupby(wanted, key=lambda table: table.name):
             if name not in tenancy.NOT_EXPORTED:
-                entry = await _write_table(connection, workspace_id, archive, list(parts))
+                pages = _pages(connection, workspace_id, list(parts))
+                entry = await _write_table(archive, "/".join(name), pages, job_types)
                 if entry["rows"]:
                     manifest["tables"][".".join(name)] = entry
                     say(f"{'.'.join(name)}: {entry['rows']:,} rows")
@@ -131,22 +137,31 @@ async def _written(pool: Pool, workspace_id: UUID, archive: zipfile.ZipFile) -> 
 
 
 async def _write_table(
-    connection: Connection, workspace_id: UUID, archive: zipfile.ZipFile, parts: list[TenantTable]
+    archive: zipfile.ZipFile, name: str, pages: AsyncIterator[list[Any]], job_types: Mapping[str, JobType]
 ) -> dict[str, Any]:
     """One file of JSON lines for a table and its partitions; none for one without rows."""
     digest, rows = hashlib.sha256(), 0
-    pages = _pages(connection, workspace_id, parts)
-    first = await anext(pages, None)
-    if first is not None:
-        with archive.open(f"{'/'.join(parts[0].name)}.jsonl", "w", force_zip64=True) as file:
-            page: list[Any] | None = first
+    page = await anext(pages, None)
+    if page is not None:
+        with archive.open(f"{name}.jsonl", "w", force_zip64=True) as file:
             while page is not None:
-                data = b"".join(msgspec.json.encode(row) + b"\n" for row in page)
+                data = b"".join(msgspec.json.encode(revealed(row, job_types)) + b"\n" for row in page)
                 digest.update(data)
                 file.write(data)
                 rows += len(page)
                 page = await anext(pages, None)
     return {"rows": rows, "sha256": digest.hexdigest()}
+
+
+def revealed(row: dict[str, Any], job_types: Mapping[str, JobType]) -> dict[str, Any]:
+    """The row with its payload opened, where it is a sealed one of a job type that is known here."""
+    payload = row.get("payload")
+    if not isinstance(payload, dict) or FIELD not in payload:
+        return row
+    job_type = job_types.get(str(row.get("type") or row.get("job_type")))
+    if job_type is None or job_type.seal is None:
+        return row
+    return {**row, "payload": msgspec.json.decode(opened(job_type.seal, job_type.name, msgspec.json.encode(payload)))}
 
 
 async def _pages(connection: Connection, workspace_id: UUID, parts: list[TenantTable]) -> AsyncIterator[list[Any]]:

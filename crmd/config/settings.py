@@ -109,8 +109,8 @@ class Retention(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How long finished things are kept."""
 
     archive_days: Annotated[Count, Meta(description="finished jobs")] = 30
-    payload_days: Annotated[Count | None, Meta(description="payloads of finished jobs; unset: as long as the jobs")] = None
-    result_days: Annotated[Count | None, Meta(description="their results and checkpoints; unset: as long as the jobs")] = None
+    payload_days: Annotated[Count | None, Meta(description="their payloads; unset: as long as the jobs")] = None
+    result_days: Annotated[Count | None, Meta(description="their results; unset: as long as the jobs")] = None
     log_days: Annotated[Count | None, Meta(description="what jobs logged; unset: as long as the jobs")] = None
     event_days: Annotated[Count, Meta(description="events")] = 90
     tick_days: Annotated[Count, Meta(description="proofs that a schedule has fired")] = 30

@@ -62,6 +62,11 @@ def secret_place(workspace_id: UUID, connection_id: UUID, name: str) -> Place:
     return Place("crmd.connection_secret", "ciphertext", f"{connection_id}/{name}", str(workspace_id))
 
 
+def payload_place(job_type: str) -> Place:
+    """Where the payloads of a job type are kept: any of its jobs, waiting, running or over."""
+    return Place("crmd.job", "payload", job_type, "*")
+
+
 class Vault:
     """Seals with the first key and opens with any.
 

@@ -86,6 +86,7 @@ def _type_row(declared: Declared) -> Mapping[str, Any]:
         "payload_version": job_type.version,
         "payload_schema": msgspec.json.schema(job_type.payload_type),
         "description": job_type.description,
+        "is_payload_sealed": job_type.is_payload_sealed,
     }
 
 

@@ -85,7 +85,9 @@ async def counts(connection: Connection, workspace_id: UUID, found: Sequence[Ten
     """How many rows the workspace has in each table that has any."""
     held: dict[str, int] = {}
     for table in found:
-        rows = await connection.fetchval(_SQL.tenant_count, table.oid, table.condition, workspace_id, timeout=PATIENCE_SECONDS)
+        rows = await connection.fetchval(
+            _SQL.tenant_count, table.oid, table.condition, workspace_id, timeout=PATIENCE_SECONDS
+        )
         if rows:
             name = ".".join(table.name)
             held[name] = held.get(name, 0) + rows

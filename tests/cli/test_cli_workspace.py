@@ -33,6 +33,7 @@ def filled(crmd: Run, monkeypatch: pytest.MonkeyPatch, crmd_config: Config) -> t
         crmd("run-once", "trial-talk", "--workspace", name)
         crmd("run-once", "trial-fail", "--workspace", name)
         crmd("run-once", "trial-family", "--workspace", name)
+        crmd("enqueue", "trial-secret", "--in", "1h", "--workspace", name, "--payload", '{"count": 424242}')
         crmd("enqueue", "trial-greet", "--in", "1h", "--workspace", name, "--unique-key", "k")
         crmd("templates", "save", f"of-{name}", "trial-greet", "--workspace", name)
     ids = (workspace_of("acme"), workspace_of("globex"))
@@ -74,6 +75,7 @@ def test_an_export_holds_every_row_of_the_workspace_and_no_other(
     }
     assert {"crmd.job", "crmd.archive", "crmd.event", "crmd.job_log", "crmd.template", "crm.app_user"} <= set(told)
     assert str(acme).encode() in everything
+    assert b'{"count":424242}' in everything  # opened, since it is the tenant's own
     assert str(globex).encode() not in everything
     again = crmd("workspace", "export", "acme", "--to", str(path))
     assert "is there already" in again.err

@@ -441,6 +441,10 @@ BEGIN
         RAISE EXCEPTION 'no job type "%" is registered', enqueue_many.type
             USING ERRCODE = 'CR001', HINT = 'List the registered ones: SELECT name FROM crmd.job_type.';
     END IF;
+    IF t.is_payload_sealed AND EXISTS (SELECT FROM unnest(enqueue_many.payloads) p WHERE p <> '{}' AND NOT p ? '$sealed') THEN
+        RAISE EXCEPTION 'the payloads of "%" are sealed, which SQL cannot do', t.name
+            USING ERRCODE = 'CR007', HINT = 'Enqueue it from Python, the command line or the API.';
+    END IF;
     j.created_at := crmd.clock();
     j.run_at := coalesce(enqueue_many.run_at, j.created_at + make_interval(secs => coalesce(
         enqueue_many.delay_seconds, t.unique_delay_seconds)), j.created_at);

@@ -1,5 +1,8 @@
 -- What is owed to a tenant: all its rows to take away, all its rows gone, and nothing kept longer than was said.
 
+-- Payloads of such a type are kept sealed; SQL cannot seal, so it cannot enqueue them either.
+ALTER TABLE crmd.job_type ADD COLUMN is_payload_sealed boolean NOT NULL DEFAULT false;
+
 -- Up to which hour of finishing a class of data was let go, so that each hour is gone over once.
 CREATE TABLE crmd.retention (
     class       text PRIMARY KEY CHECK (class IN ('payload', 'result')),

@@ -10,10 +10,11 @@ WITH wanted AS (
 ), written AS (
     INSERT INTO crmd.job_type AS t (name, plugin, aliases, queue, priority, max_attempts, keys, unique_scope,
         unique_seconds, unique_fields, unique_on_conflict, unique_delay_seconds, unique_max_delay_seconds,
-        expires_seconds, payload_version, payload_schema, description, updated_at)
+        expires_seconds, payload_version, payload_schema, description, is_payload_sealed,
+        updated_at)
     SELECT name, plugin, aliases, queue, priority, max_attempts, keys, unique_scope, unique_seconds, unique_fields,
         unique_on_conflict, unique_delay_seconds, unique_max_delay_seconds, expires_seconds, payload_version,
-        payload_schema, description, crmd.clock() FROM wanted
+        payload_schema, description, is_payload_sealed, crmd.clock() FROM wanted
     ON CONFLICT (name) DO UPDATE SET plugin = excluded.plugin, aliases = excluded.aliases, queue = excluded.queue,
         priority = excluded.priority, max_attempts = excluded.max_attempts, keys = excluded.keys,
         unique_scope = excluded.unique_scope, unique_seconds = excluded.unique_seconds,
@@ -21,6 +22,7 @@ WITH wanted AS (
         unique_delay_seconds = excluded.unique_delay_seconds,
         unique_max_delay_seconds = excluded.unique_max_delay_seconds, expires_seconds = excluded.expires_seconds,
         payload_version = excluded.payload_version, payload_schema = excluded.payload_schema,
-        description = excluded.description, updated_at = excluded.updated_at
+        description = excluded.description, is_payload_sealed = excluded.is_payload_sealed,
+        updated_at = excluded.updated_at
 )
 SELECT name FROM changed

@@ -49,6 +49,12 @@ async def picky(_: Context, request: Count) -> None:
     raise ValueError(f"{request.count} is not to its liking")
 
 
+@job("trial-secret", is_payload_sealed=True)
+async def secret(_: Context, request: Count) -> None:
+    """Has a payload that is nobody's business."""
+    del request
+
+
 @job("trial-talk")
 async def talk(ctx: Context) -> None:
     """Logs a line, and one that it should not have."""
