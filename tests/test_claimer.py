@@ -34,9 +34,9 @@ COMPLETED = "SELECT count(*) FROM crmd.archive WHERE status = 'completed'"
 class Parts:
     """The moving parts of a daemon, each stepped by the test."""
 
-    def __init__(self, workbench: Workbench, tasks: Any) -> None:  # noqa: ANN401 - a task group
+    def __init__(self, workbench: Workbench) -> None:
         self.settler = Settler(workbench._pool, lambda _: None)
-        self.executor = Executor(workbench.everything.services, self.settler, tasks, {"fast": 10, "normal": 10})
+        self.executor = Executor(workbench.everything.services, self.settler, {"fast": 10, "normal": 10})
         self.queue = self.executor.queues["fast"]
         self.claimer = Claimer(
             workbench._pool, self.executor, self.queue, poll_max_seconds=0.01, local_limits=lambda: ()
@@ -53,10 +53,10 @@ class Parts:
 
 @asynccontextmanager
 async def parts(workbench: Workbench) -> AsyncIterator[Parts]:
-    """They live in a task group of their own."""
-    async with anyio.create_task_group() as tasks:
-        yield Parts(workbench, tasks)
-        tasks.cancel_scope.cancel()
+    """Their drainers end with the test."""
+    made = Parts(workbench)
+    yield made
+    await made.executor.close()
 
 
 @pytest.mark.parametrize("is_committed", [True, False])

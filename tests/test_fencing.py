@@ -39,7 +39,7 @@ async def _reaped_and_claimed(workbench: Workbench, token: Token) -> None:
     pool = workbench.everything.pools.control
     async with pool.acquire() as connection:
         assert await leases.return_reaped(connection, [token], [0.0], CRASHED) == {token.id}
-    assert await leases.claim_one(pool, workbench._daemon_id, token.id, uuid4())
+    assert await leases.claim_suspects(pool, workbench._daemon_id, [token.id], uuid4())
 
 
 async def _another_fence(workbench: Workbench, token: Token) -> None:

@@ -6,8 +6,12 @@ import pytest
 import sample_jobs
 
 from crmd.engine.audit import release_all
+from crmd.engine.casualty import Crashed
 from crmd.engine.heartbeat import register
 from crmd.engine.reaper import reap_once
+from crmd.engine.run import Run
+from crmd.engine.settler import Settler
+from crmd.engine.suspicion import after_crash
 from crmd.store import jobs, leases
 from crmd.store.leases import Token
 from crmd.store.queries import load_queries
@@ -25,9 +29,16 @@ SQL = load_queries("crmd.store")
 async def claim_and_die(workbench: Workbench, job_id: UUID) -> Any:  # noqa: ANN401 - a row of claim_one.sql
     """Claim a job for a daemon that is never heard of again, and let its lease run out."""
     daemon_id = await register(workbench._pool, "test", ["fast"], LEASE_SECONDS)
-    [row] = await leases.claim_one(workbench._pool, daemon_id, job_id, leases.new_claim_id())
+    [row] = await claim(workbench, job_id, daemon_id)
     await workbench.clock.advance(LEASE_SECONDS + 1)
     return row
+
+
+async def claim(workbench: Workbench, job_id: UUID, daemon_id: UUID) -> list[Any]:
+    """Claim a job, be it a suspect or not."""
+    claim_id = leases.new_claim_id()
+    rows = await leases.claim_one(workbench._pool, daemon_id, job_id, claim_id)
+    return rows or await leases.claim_suspects(workbench._pool, daemon_id, [job_id], claim_id)
 
 
 async def test_a_dead_daemons_job_runs_again(workbench: Workbench) -> None:
@@ -68,16 +79,70 @@ async def test_death_is_for_good(workbench: Workbench) -> None:
 
 
 async def test_three_crashes_are_poison(workbench: Workbench) -> None:
-    """A job that took three daemons down is dead, its unique key free again."""
+    """A job that takes a daemon and then two processes of its own with it is dead, its unique key free again."""
     enqueued = await workbench.enqueue("only-once", {"number": 1})
-    for _ in range(3):
+    await claim_and_die(workbench, enqueued.id)
+    await reap_once(workbench._pool)
+    for _ in range(2):
         await workbench.clock.advance(600)
-        await claim_and_die(workbench, enqueued.id)
-        await reap_once(workbench._pool)
+        await crash_alone(workbench, enqueued.id)
     done = await workbench.finished(enqueued.id)
     assert (done.status, done.errors[-1]["class"]) == ("dead", "Poison")
     assert await workbench._pool.fetchval("SELECT crash_count FROM crmd.archive") == 3
     assert (await workbench.enqueue("only-once", {"number": 1})).is_new
+
+
+async def test_a_daemon_that_dies_beside_a_suspect_proves_nothing(workbench: Workbench) -> None:
+    """A suspect runs in a process of its own, so its daemon's death, however often, is not counted against it."""
+    enqueued = await workbench.enqueue("add-one", {"number": 1})
+    for _ in range(5):
+        await claim_and_die(workbench, enqueued.id)
+        await reap_once(workbench._pool)
+        await workbench.clock.advance(600)
+        assert await workbench._pool.fetchval("SELECT crash_count FROM crmd.job WHERE held = 'suspect'") == 1
+    assert (await workbench.attempt(enqueued.id)).status == "completed"
+
+
+async def test_a_type_in_processes_is_no_suspect(workbench: Workbench) -> None:
+    """A job whose type runs in processes cannot have brought its daemon down: it waits as before, nothing counted."""
+    enqueued = await workbench.enqueue("add-one", {"number": 1})
+    await claim_and_die(workbench, enqueued.id)
+    await reap_once(workbench._pool, {"add-one"})
+    [row] = await workbench._pool.fetch("SELECT held, crash_count, attempt FROM crmd.job")
+    assert tuple(row) == (None, 0, 0)
+
+
+async def test_whoever_comes_through_is_cleared(workbench: Workbench) -> None:
+    """A suspect that fails by an error, as any job may, is no suspect any more, and its crashes are forgotten."""
+    enqueued = await workbench.enqueue("fails-twice")
+    await claim_and_die(workbench, enqueued.id)
+    await reap_once(workbench._pool)
+    await workbench.clock.advance(600)
+    await workbench.attempt(enqueued.id)
+    [row] = await workbench._pool.fetch("SELECT held, crash_count, attempt FROM crmd.job")
+    assert tuple(row) == (None, 0, 1)
+
+
+async def test_an_orderly_stop_clears_nobody(workbench: Workbench) -> None:
+    """A suspect that is given back before it has come through is a suspect still, with as many crashes as before."""
+    enqueued = await workbench.enqueue("add-one", {"number": 1})
+    await claim_and_die(workbench, enqueued.id)
+    await reap_once(workbench._pool)
+    await workbench.clock.advance(600)
+    [row] = await claim(workbench, enqueued.id, workbench._daemon_id)
+    await leases.give_back(workbench._pool, [Token(row["id"], row["fence"], row["claim_id"])])
+    [row] = await workbench._pool.fetch("SELECT held, crash_count, attempt FROM crmd.job")
+    assert tuple(row) == ("suspect", 1, 0)
+
+
+async def crash_alone(workbench: Workbench, job_id: UUID) -> None:
+    """Claim a suspect and let the process that runs it die."""
+    [row] = await claim(workbench, job_id, workbench._daemon_id)
+    job_type = workbench.everything.services.job_types[row["type"]]
+    run = Run(row, job_type, Token(row["id"], row["fence"], row["claim_id"]))
+    settler = Settler(workbench._pool, lambda _: None)
+    settler.add(run, after_crash(run, Crashed("killed by SIGSEGV")))
+    await settler.settle_once()
 
 
 async def test_a_cancelled_job_of_a_dead_daemon_is_cancelled(workbench: Workbench) -> None:
@@ -98,7 +163,7 @@ async def test_a_claim_made_in_between_is_left_alone(workbench: Workbench, monke
 
     async def meanwhile(*args: Any) -> set[UUID]:  # noqa: ANN401 - whatever the reaper passes on
         await leases.give_back(workbench._pool, [Token(row["id"], row["fence"], row["claim_id"])])
-        await leases.claim_one(workbench._pool, workbench._daemon_id, enqueued.id, leases.new_claim_id())
+        await claim(workbench, enqueued.id, workbench._daemon_id)
         return await returned(*args)
 
     monkeypatch.setattr(leases, "return_reaped", meanwhile)

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from crmd.outcome import Fault, Forgotten, Outcome
 
 if TYPE_CHECKING:
+    import asyncio
     from types import FrameType
+
+    from anyio import CancelScope
 
     from crmd.engine.run import Run
 
@@ -21,6 +24,20 @@ _LOG = logging.getLogger("crmd.engine")
 # How long a job may take to clean up after it was cancelled.
 ABANDON_SECONDS = 10.0
 PLACES_MAX = 12
+
+
+_loose: set[asyncio.Task[None]] = set()
+
+
+def let_loose(task: asyncio.Task[None]) -> None:
+    """Remember a task of the loop that does not end, for the end of the process."""
+    _loose.add(task)
+    task.add_done_callback(_loose.discard)
+
+
+def has_loose_tasks() -> bool:
+    """Whether the loop holds a task that does not end: closing the loop would wait for it for ever."""
+    return bool(_loose)
 
 
 class Abandoned:
@@ -57,6 +74,17 @@ class Abandoned:
         if run in self.runs:
             self.runs.discard(run)
             _LOG.info("an abandoned job of %s has ended", run.job_type.name, extra={"job_id": run.token.id})
+
+
+def cease(scope: CancelScope) -> None:
+    """Cancel no more what is in the scope.
+
+    anyio cancels anew at each turn of the loop until the scope is left, so a task that swallows it keeps the loop
+    turning without a pause; there is no public way to end that.
+    """
+    delivery = getattr(scope, "_cancel_handle", None)
+    if delivery is not None:
+        delivery.cancel()
 
 
 def places_of_frame(frame: FrameType | None) -> tuple[str, ...]:

@@ -106,10 +106,20 @@ class Child:
             header = await self._reader.readexactly(HEADER.size)
             (length,) = HEADER.unpack(header)
             if length > FRAME_MAX:
-                return header + await self._reader.read(WORDS_MAX)
+                return header + await self._last_words()
             return decoded(await self._reader.readexactly(length))
         except (asyncio.IncompleteReadError, ConnectionError):
             return b""
+
+    async def _last_words(self) -> bytes:
+        """What a dying process writes, piece by piece; one that goes on living is killed."""
+        words = b""
+        with anyio.move_on_after(GRACE_SECONDS):
+            while len(words) < WORDS_MAX and (piece := await self._reader.read(WORDS_MAX)):
+                words += piece
+            return words
+        self._kill()
+        return words
 
 
 def _take(message: Begun | Moved | Logged, run: Run) -> None:

@@ -80,11 +80,12 @@ class Engine:
         """
         self._stall_watch.start()
         self._job_log.begin()
-        async with anyio.create_task_group() as jobs:
-            self.executor = Executor(self.services, self.settler, jobs, self.options.slots)
-            self._incarnation = self._make_incarnation()
+        self.executor = Executor(self.services, self.settler, self.options.slots)
+        self._incarnation = self._make_incarnation()
+        try:
             async with anyio.create_task_group() as loops:
                 self._loops = loops
+                loops.start_soon(self.executor.failing)
                 self._start_loops(loops)
                 await self._until_begun(stop)
                 if not stop.is_set():
@@ -92,7 +93,9 @@ class Engine:
                 await stop.wait()
                 await self._drain()
                 loops.cancel_scope.cancel()
-            jobs.cancel_scope.cancel()
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self.executor.close()
         self._stall_watch.stop()
         self._job_log.end()
         with anyio.move_on_after(CLEAN_UP_SECONDS):
@@ -108,6 +111,11 @@ class Engine:
     def is_alive(self) -> bool:
         """Whether leases mean something now: false before the first life, and between two."""
         return self._incarnation.is_alive
+
+    @property
+    def may_claim(self) -> bool:
+        """Whether new jobs may be taken: not between two lives, nor while the engine drains."""
+        return self._incarnation.is_alive and not self._is_stopping
 
     async def _until_begun(self, stop: anyio.Event) -> None:
         while not (self._incarnation.is_alive or stop.is_set()):  # noqa: ASYNC110 - begun by a loop that outlives outages
@@ -224,8 +232,7 @@ class Engine:
         self.executor.stop_all(Stop.DRAIN)
         with anyio.move_on_after(CLEAN_UP_SECONDS):
             await self._until_idle()
-        if self.executor.runs:
-            _LOG.error("%d jobs do not let themselves be cancelled and are abandoned", len(self.executor.runs))
+        self.executor.abandon_all()
         await self._until_settled()
 
     def _settled(self, batch: list[Settled]) -> None:

@@ -1,8 +1,10 @@
 """Runs claimed jobs: drainers take them from a queue's buffer and run them one after the other.
 
 Whenever a drainer starts a handler while more is waiting, another stands by; it takes over when the first one's handler
-suspends. So a batch of quick jobs costs one task, and slow ones run side by side, up to the queue's slots. A drainer whose
-handler swallows its cancellation is given up with it: the job ends, its slot comes back, another drainer takes over.
+suspends. So a batch of quick jobs costs one task, and slow ones run side by side, up to the queue's slots.
+
+A drainer whose handler swallows its cancellation is given up with it: the job ends, its slot comes back, and another
+drainer takes over.
 """
 
 from __future__ import annotations
@@ -221,7 +223,7 @@ class Executor:
             self._stand_by(queue)
             run.scope = scope
             outcome = await handle(run, self._services)
-            if run.scope is None:
+            if run.scope is not scope:  # given up meanwhile
                 self.abandoned.ended(run)
                 return False
             run.scope = None

@@ -163,6 +163,28 @@ async def claim_family(
     return claimed
 
 
+async def claim_suspects(
+    pool: Pool,
+    daemon_id: UUID,
+    types: Sequence[str],
+    queues: Sequence[str],
+    *,
+    slots: int,
+    local_free: Mapping[str, int],
+) -> list[Any]:
+    """Claim suspects that are due, each to run alone, as far as their limits let them."""
+    if slots <= 0:
+        return []
+    async with pool.acquire() as connection:
+        waiting = await leases.suspects_waiting(connection, slots, types, queues)
+        if not waiting:
+            return []
+        async with connection.transaction():
+            await _lock(connection)
+            chosen = await _chosen(connection, waiting, local_free)
+            return await leases.claim_suspects(connection, daemon_id, chosen, leases.new_claim_id())
+
+
 async def _lock(connection: Connection) -> None:
     await connection.execute(_SQL.lock_patience)
     await connection.fetch(_SQL.claim_lock, LANES_LOCK_KEY)

@@ -11,6 +11,7 @@ from crmd.engine.reconciling import reconcile_once
 from crmd.engine.scheduler import schedule_once
 from crmd.engine.suspect_claimer import claim_suspects_once
 from crmd.engine.upkeep import upkeep_once
+from crmd.events.projecting import Projecting
 from crmd.store import steps
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ class Housekeeping:
             "reaping": self.reap_once,
             "claiming suspects": self.claim_suspects_once,
             "scheduling": self.schedule_once,
+            "projecting": self.project_once,
             "auditing": self.audit_once,
             "upkeep": self.upkeep_once,
             "resuming": self.resume_once,
@@ -84,6 +86,13 @@ class Housekeeping:
     async def schedule_once(self) -> float:
         """Fire what is due."""
         return await schedule_once(self._pool)
+
+    async def project_once(self) -> float:
+        """Bring projections up to date."""
+        services = self._house.services
+        return await Projecting(
+            services.pools.plugins, services.projections, is_role_changed=services.is_role_changed
+        ).project_once()
 
     async def audit_once(self) -> float:
         """Give back leases that this daemon does not know."""

@@ -112,7 +112,9 @@ async def suspects_waiting(
     return await connection.fetch(_SQL.suspects_waiting, limit, types, queues)
 
 
-async def claim_suspects(connection: Connection, daemon_id: UUID, ids: Sequence[UUID], claim_id: UUID) -> list[Any]:
+async def claim_suspects(
+    connection: Connection | Pool, daemon_id: UUID, ids: Sequence[UUID], claim_id: UUID
+) -> list[Any]:
     """Claim suspects, each to run alone; whoever calls has checked their keys."""
     return await connection.fetch(_SQL.claim_suspects, ids, claim_id, daemon_id)
 
@@ -183,7 +185,7 @@ async def return_reaped(
     tokens: Sequence[Token],
     delays_seconds: Sequence[float],
     error: bytes,
-    are_apart: Sequence[bool],
+    are_apart: Sequence[bool] | None = None,
 ) -> set[UUID]:
     """Give the jobs of a dead daemon back as suspects; their crash stays counted, their attempt does not.
 
@@ -192,10 +194,12 @@ async def return_reaped(
         tokens: Which.
         delays_seconds: Until each is due.
         error: For their records.
-        are_apart: Whether each ran in a process of its own, so that it is not what the daemon died of.
+        are_apart: Whether each ran in a process of its own, so that its daemon did not die of it; None: none did.
     """
-    errors = [error] * len(tokens)
-    moved = await connection.fetch(_SQL.reap_return, *_tokens(tokens), delays_seconds, errors, are_apart)
+    count = len(tokens)
+    moved = await connection.fetch(
+        _SQL.reap_return, *_tokens(tokens), delays_seconds, [error] * count, are_apart or [False] * count
+    )
     return {row["id"] for row in moved}
 
 

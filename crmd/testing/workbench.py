@@ -130,7 +130,9 @@ class Workbench:
         Raises:
             UsageError: The job is not due, or does not wait.
         """
-        rows = await leases.claim_one(self._pool, self._daemon_id, job_id, leases.new_claim_id())
+        claim_id = leases.new_claim_id()
+        rows = await leases.claim_one(self._pool, self._daemon_id, job_id, claim_id)
+        rows = rows or await leases.claim_suspects(self._pool, self._daemon_id, [job_id], claim_id)
         if not rows:
             raise UsageError(f"Job {job_id} is not due or does not wait.")
         await self._run(rows[0])
@@ -173,22 +175,25 @@ class Workbench:
     async def _run_due(self, jobs_max: int = 10_000) -> list[UUID]:
         """Run what is due until nothing is, or limits and gates hold back the rest; answers the attempts' jobs."""
         ran: list[UUID] = []
-        while len(ran) < jobs_max and (due := await self._pool.fetch(_SQL.due_queues)):
-            rows = [row for queue in due for row in await self._claim(queue)]
-            if not rows:
-                break
+        while len(ran) < jobs_max and (rows := await self._claim()):
             for row in rows:
                 await self._run(row)
                 ran.append(row["id"])
         return ran
 
-    async def _claim(self, due: Any) -> list[Any]:  # noqa: ANN401 - a row of due_queues.sql
+    async def _claim(self) -> list[Any]:
+        due = await self._pool.fetch(_SQL.due_queues)
+        return [row for queue in due for row in await self._claim_queue(queue)]
+
+    async def _claim_queue(self, due: Any) -> list[Any]:  # noqa: ANN401 - a row of due_queues.sql
         found: list[Any] = []
         queue, claim_id = due["queue"], leases.new_claim_id()
         if due["is_free"]:
             found += await leases.claim_ready(self._pool, self._daemon_id, queue, BATCH, BEGINNING, claim_id)
         if due["is_limited"]:
             found += await leases.claim_lanes(self._pool, self._daemon_id, queue, BATCH, LaneTurn(), {}, claim_id)
+        if due["suspects"]:
+            found += await leases.claim_suspects(self._pool, self._daemon_id, due["suspects"], claim_id)
         return found
 
     async def _run(self, row: Any) -> None:  # noqa: ANN401 - a row of claim_*.sql
