@@ -39,6 +39,7 @@ async def upkeep_once(pool: Pool, keep: Keep) -> float:
     tables = (
         ("archive", "finished_at", keep.archive_days),
         ("event", "emitted_at", keep.event_days),
+        ("delivery", "emitted_at", keep.event_days),
         ("tick", "due_at", keep.tick_days),
     )
     async with pool.acquire() as connection:

@@ -28,9 +28,10 @@ CREATE TABLE crmd.event_horizon (
 INSERT INTO crmd.event_horizon (seq, next_seq, next_xid) VALUES (0, 0, '0');
 
 -- The number up to which no event can appear any more. A transaction gets its id before its first number
--- (crmd.record_events), so the numbers given so far belong to transactions older than the newest id so far; once all of
--- those have ended, the numbers are settled. To be called outside a transaction that writes, before the events are read.
--- It stands still while a transaction of any database of this server that has written something stays open.
+-- (crmd.record_events), so whoever holds one of the numbers given so far has an older id than the one that is taken here;
+-- once all older ones have ended, those numbers are settled. To be called in a transaction of its own, before the one
+-- that reads the events. It stands still while a transaction that has written something, in any database of this
+-- server, stays open; what is older than that is settled all the same.
 CREATE FUNCTION crmd.settled_seq() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
@@ -39,20 +40,29 @@ DECLARE
     v_xid xid8;
     v_oldest xid8;
 BEGIN
-    SELECT s.last_value INTO v_seq FROM crmd.event_seq s;
-    v_xid := pg_snapshot_xmax(pg_current_snapshot());    -- after the number: a snapshot of its own
-    v_oldest := pg_snapshot_xmin(pg_current_snapshot());
-    IF v_oldest >= v_xid THEN
-        RETURN v_seq;                                    -- nobody is in between: the usual case
-    END IF;
+    SELECT s.last_value - (NOT s.is_called)::integer INTO v_seq FROM crmd.event_seq s;
     SELECT * INTO h FROM crmd.event_horizon;
-    IF v_oldest < h.next_xid AND h.next_xid <= v_xid THEN
+    IF v_seq <= h.seq THEN
         RETURN h.seq;
     END IF;
-    -- Ids of transactions begin anew where a dump is restored; then what was noted of them says nothing.
-    UPDATE crmd.event_horizon SET seq = CASE WHEN v_oldest >= h.next_xid THEN h.next_seq ELSE h.seq END,
-        next_seq = v_seq, next_xid = v_xid WHERE next_xid = h.next_xid;
-    RETURN CASE WHEN v_oldest >= h.next_xid THEN h.next_seq ELSE h.seq END;
+    SELECT * INTO h FROM crmd.event_horizon FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN -- somebody else is looking
+        RETURN (SELECT o.seq FROM crmd.event_horizon o);
+    END IF;
+    v_xid := pg_current_xact_id();                       -- after the number
+    v_oldest := pg_snapshot_xmin(pg_current_snapshot()); -- after the id
+    IF v_oldest >= v_xid THEN
+        h.seq := greatest(h.seq, v_seq);
+    ELSIF h.next_seq > h.seq AND v_oldest >= h.next_xid THEN
+        h.seq := h.next_seq;
+        h.next_seq := v_seq;
+        h.next_xid := v_xid;
+    ELSIF h.next_seq <= h.seq OR h.next_xid > v_xid THEN -- ids begin anew where a dump was restored
+        h.next_seq := v_seq;
+        h.next_xid := v_xid;
+    END IF;
+    UPDATE crmd.event_horizon SET seq = h.seq, next_seq = h.next_seq, next_xid = h.next_xid;
+    RETURN h.seq;
 END $$;
 
 -- The events of the workspace that the transaction works for: what a plugin's statements may read.

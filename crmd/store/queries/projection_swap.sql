@@ -1,5 +1,6 @@
--- Lets a built generation take the place of the one that is read, once it has come as far; readers see the old rows
--- until this commits and the new ones from then on. $1 text: name  $2 int: generation. Index: projection_pkey.
+-- Clears the place of the generation that is read for one that has come as far; whether the place is free. Readers see
+-- the old rows until this commits and the new ones from then on. $1 text: name  $2 int: generation.
+-- Index: projection_pkey.
 WITH live AS (
     UPDATE crmd.projection p SET state = 'old'
     FROM crmd.projection b

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import crmd
 from crmd_contacts.extract import ExtractContacts, Extracted, extract_contacts
+from crmd_contacts.stats import CONTACT_STATS
 
-__all__ = ["ExtractContacts", "Extracted", "extract_contacts"]
+__all__ = ["CONTACT_STATS", "ExtractContacts", "Extracted", "extract_contacts"]
 
 
 @crmd.hookimpl

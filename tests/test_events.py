@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import event_jobs
+import msgspec
+import pytest
+
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from crmd.config.loading import Config
+    from crmd.testing import Workbench
+
+pytestmark = pytest.mark.crmd_plugins(event_jobs)
+SQL = load_queries("crmd.store")
+EMIT = "SELECT crmd.emit($1, $2::jsonb, workspace_id => $3, aggregate_type => 'thing', aggregate_id => $4)"
+
+
+@pytest.fixture(autouse=True)
+def nobody_told() -> None:
+    """Each test begins with handlers that were told nothing."""
+    event_jobs.told.clear()
+
+
+@pytest.fixture
+async def outside(crmd_config: Config) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection as any program has one that knows nothing of crmd but its functions."""
+    assert crmd_config.database.dsn is not None
+    connection = await asyncpg.connect(crmd_config.database.dsn.reveal())
+    yield connection
+    await connection.close()
+
+
+async def emit(
+    connection: asyncpg.Connection[Any],
+    event_type: str,
+    data: dict[str, object],
+    *,
+    workspace_id: UUID | None = None,
+    about: str = "1",
+) -> UUID:
+    """Emit from SQL, as any program may."""
+    event_id: UUID = await connection.fetchval(
+        EMIT, event_type, msgspec.json.encode(data).decode(), workspace_id or uuid4(), about
+    )
+    return event_id
+
+
+def told(handler: str) -> list[object]:
+    """What a handler was told."""
+    return [what for who, what in event_jobs.told if who == handler]
+
+
+async def test_a_handler_is_told_of_its_events(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """A handler runs once for each event of its type, as a job of the event's workspace that names its cause."""
+    workspace_id = uuid4()
+    event_id = await emit(outside, "contact.created", {"contactId": "ann", "score": 3}, workspace_id=workspace_id)
+    await emit(outside, "contact.gone", {"contactId": "ann"})
+    [done, *_] = await workbench.drain()
+    assert (done.type, done.status, done.result) == ("on-greet", "completed", "ann")
+    assert told("greet") == ["ann"]
+    row = await outside.fetchrow("SELECT workspace_id, meta::text FROM crmd.archive WHERE id = $1", done.id)
+    assert row is not None
+    assert row["workspace_id"] == workspace_id
+    assert msgspec.json.decode(row["meta"]) == {
+        "event": "contact.created",
+        "causationId": str(event_id),
+        "correlationId": str(event_id),
+    }
+
+
+async def test_a_rolled_back_event_tells_nobody(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """Event and handlers' jobs are there together or not at all."""
+    transaction = outside.transaction()
+    await transaction.start()
+    await emit(outside, "contact.created", {"contactId": "ann"})
+    await transaction.rollback()
+    assert await workbench.drain() == []
+    assert await workbench.events("contact.created") == []
+
+
+async def test_conditions_and_patterns_choose(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """A condition lets through what meets it; data that lacks its fields, or has others there, does not."""
+    for data in ({"score": 10}, {"score": 9}, {}, {"score": "x"}, {"score": [11]}):
+        await emit(outside, "contact.scored", dict(data))
+    await workbench.drain()
+    assert told("count") == [{"score": 10}, {"score": [11]}]  # an SQL/JSON path looks into lists
+
+
+async def test_triggers_have_delay_dedup_and_priority(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """One job waits for each value of the fields named, later and more urgent as declared; others start none."""
+    workspace_id = uuid4()
+    for to in ("ann", "ann", "bob", "eve"):
+        await emit(outside, "greeting.sent", {"to": to}, workspace_id=workspace_id)
+    rows = await outside.fetch("SELECT priority, run_at - created_at AS delay FROM crmd.job WHERE type = 'follow-up'")
+    assert [(row["priority"], round(row["delay"].total_seconds())) for row in rows] == [("high", 60), ("high", 60)]
+
+
+async def test_a_poison_event_is_parked_for_its_handler_alone(
+    workbench: Workbench, outside: asyncpg.Connection[Any]
+) -> None:
+    """A handler that fails at one event parks it and is told of the others; so are other handlers of that event."""
+    for name in ("ann", "poison", "bob"):
+        await emit(outside, "contact.created", {"contactId": name, "score": 10})
+    await workbench.drain(is_time_moved=True)
+    assert told("greet") == ["ann", "poison", "bob", "poison"]
+    assert len(told("count")) == 3
+    parked = await outside.fetch(SQL.events_parked, "on-greet", 10)
+    assert [(row["handler"], row["type"], row["status"], row["message"]) for row in parked] == [
+        ("on-greet", "contact.created", "dead", "cannot be greeted")
+    ]
+    again = await outside.fetchval(SQL.event_redeliver, "on-greet", [parked[0]["event_id"]], 0.0, True)
+    assert again == 1
+    assert await outside.fetch(SQL.events_parked, "on-greet", 10) == []
+    await workbench.drain(is_time_moved=True)
+    assert len(await outside.fetch(SQL.events_parked, "on-greet", 10)) == 1
+
+
+async def test_a_replay_hands_nothing_over_twice(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """What a handler was given once it is not given again, unless that is asked for."""
+    ids = [await emit(outside, "contact.created", {"contactId": name}) for name in ("ann", "bob")]
+    await workbench.drain()
+    assert await outside.fetchval(SQL.event_redeliver, "on-greet", ids, 0.0, False) == 0
+    await outside.execute("DELETE FROM crmd.delivery WHERE handler = 'on-greet' AND event_id = $1", ids[0])
+    assert await outside.fetchval(SQL.event_redeliver, "on-greet", ids, 0.0, False) == 1
+    assert await outside.fetchval(SQL.event_redeliver, "on-greet", ids, 0.0, True) == 2
+    await workbench.drain()
+    assert told("greet") == ["ann", "bob", "ann", "ann", "bob"]
+
+
+async def test_ordered_events_wait_for_each_other(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """Behind an event that fails wait the later ones of its aggregate, and no others, until it is dismissed."""
+    workspace_id = uuid4()
+    broken = await emit(outside, "order.paid", {"step": "breaks"}, workspace_id=workspace_id, about="a")
+    for about in ("a", "b"):
+        await emit(outside, "order.sent", {"step": "second"}, workspace_id=workspace_id, about=about)
+    await workbench.drain()
+    assert sorted(map(str, told("order"))) == ["('a', 'breaks')", "('b', 'second')"]
+    for _ in range(3):
+        await workbench.clock.advance(61)
+        await workbench.drain()
+    assert told("order").count(("a", "breaks")) == 2
+    assert ("a", "second") not in told("order")
+    assert await outside.fetchval(SQL.event_dismiss, "on-follow-orders", broken) == broken
+    await workbench.clock.advance(61)
+    await workbench.drain()
+    assert told("order")[-1] == ("a", "second")
+
+
+async def test_a_veto_leaves_nothing(workbench: Workbench) -> None:
+    """What a sync handler refuses was never emitted: neither the event, nor what handlers wrote, nor their jobs."""
+    done = await workbench.run_job("tells", {"contactId": ""})
+    assert done.result == "vetoed: a contact needs an id"
+    assert await workbench.events("contact.created") == []
+    assert await workbench.events("contact.looked_at") == []
+    assert (await workbench.run_job("tells", {"contactId": "ann"})).result == "told"
+    assert await workbench.events("contact.looked_at") == [{"contactId": "ann"}]
+
+
+async def test_a_transaction_goes_on_after_a_veto(workbench: Workbench) -> None:
+    """Whoever catches a veto inside a transaction keeps what else was done in it, and nothing of what was refused."""
+    done = await workbench.run_job("tells-within", {"contactId": ""})
+    assert done.result == "vetoed: a contact needs an id"
+    assert await workbench.events("tells.began") == [{}]
+    assert await workbench.events("contact.looked_at") == []
+
+
+async def test_a_function_vetoes_whoever_emits(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """A function of the database is asked in the emitting transaction, and what it raises ends the emit."""
+    await outside.execute(
+        """CREATE FUNCTION public.check_contact(e crmd.event) RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+        IF e.data ->> 'contactId' = 'eve' THEN RAISE 'no contact of that name'; END IF; END $$"""
+    )
+    await outside.execute("SELECT crmd.add_event_function('contact.*', 'public.check_contact')")
+    with pytest.raises(asyncpg.RaiseError, match="no contact of that name"):
+        await emit(outside, "contact.created", {"contactId": "eve"})
+    await emit(outside, "contact.created", {"contactId": "ann"})
+    assert (await workbench.run_job("tells", {"contactId": "eve"})).result == "vetoed: no contact of that name"
+    assert await workbench.events("contact.created") == [{"contactId": "ann"}]
+    with pytest.raises(asyncpg.PostgresError, match="there is no function"):
+        await outside.execute("SELECT crmd.add_event_function('contact.*', 'public.nothing')")
+
+
+async def test_causes_run_through_events_and_jobs(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """Event, job, event, job: each names the one before it and all name the first; a trace finds the whole chain."""
+    first = await emit(outside, "contact.created", {"contactId": "ann"})
+    done = await workbench.drain(is_time_moved=True)
+    greet = next(job for job in done if job.type == "on-greet")
+    sent = await outside.fetchrow("SELECT id, metadata::text FROM crmd.event WHERE type = 'greeting.sent'")
+    assert sent is not None
+    assert msgspec.json.decode(sent["metadata"]) == {
+        "source": "on-greet",
+        "causationId": str(greet.id),
+        "correlationId": str(first),
+    }
+    for anybody in (first, greet.id, sent["id"]):
+        chain = await outside.fetch(SQL.event_trace, anybody, 100)
+        assert [(row["kind"], row["type"]) for row in chain] == [
+            ("event", "contact.created"),
+            ("job", "on-greet"),
+            ("event", "greeting.sent"),
+            ("job", "follow-up"),
+        ]
+        causes = [row["cause"] for row in chain]
+        assert causes == [None, *(str(row["id"]) for row in chain[:3])]
+
+
+async def test_jobs_tell_of_their_end_to_those_who_ask(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """job.dead and its kind are emitted while somebody asks for them, and a job that they start tells of no end."""
+    await emit(outside, "contact.created", {"contactId": "poison"})
+    await workbench.drain(is_time_moved=True)
+    assert told("mourn") == [("job.dead", "on-greet")]
+    [dead] = await workbench.events("job.dead")
+    assert (dead["type"], dead["status"], dead["errorClass"]) == ("on-greet", "dead", "RuntimeError")
+    assert await workbench.events("job.failed") == []  # that of the mourner, who has failed
+    assert await workbench.events("job.completed") == []
+    await outside.execute("SELECT crmd.add_trigger('job.completed', 'greet-by-hand', '$.type == \"follow-up\"')")
+    await outside.execute("SELECT crmd.enqueue('follow-up')")
+    await workbench.drain()
+    assert [event["type"] for event in await workbench.events("job.completed")] == ["follow-up"]
+    assert await outside.fetchval("SELECT crmd.remove_trigger('job.completed', 'greet-by-hand')")
+    await outside.execute("SELECT crmd.enqueue('follow-up')")
+    await workbench.drain()
+    assert len(await workbench.events("job.completed")) == 1
+
+
+@pytest.mark.crmd_plugins
+async def test_nobody_asks_and_nothing_is_switched_on(database: asyncpg.Pool[Any]) -> None:
+    """Without a subscriber the end of a job fires no trigger at all."""
+    assert await database.fetchval("SELECT tgenabled = 'D' FROM pg_trigger WHERE tgname = 'archive_told'")
+
+
+async def test_triggers_are_added_while_daemons_run(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """A trigger of run time works at once, is refused where a plugin decides, and stays when plugins are declared."""
+    await outside.execute("SELECT crmd.add_trigger('deal.*', 'greet-by-hand', '$.amount > 100', delay_seconds => 0)")
+    for amount in (50, 200):
+        await emit(outside, "deal.won", {"amount": amount, "contactId": "ann", "noise": 1})
+    [done] = await workbench.drain()
+    assert (done.type, done.status) == ("greet-by-hand", "completed")
+    with pytest.raises(asyncpg.PostgresError, match="the plugin of"):
+        await outside.execute("SELECT crmd.add_trigger('greeting.sent', 'follow-up')")
+    with pytest.raises(asyncpg.PostgresError, match="neither true nor false"):
+        await outside.execute("SELECT crmd.add_trigger('deal.*', 'greet-by-hand', '$.amount')")
+    await workbench.everything.pools.control.execute(SQL.declare_triggers, ["greet-by-hand"], b"[]")
+    assert [row["event_type"] for row in await outside.fetch(SQL.trigger_list, "greet-by-hand")] == ["deal.*"]
+
+
+async def test_an_event_never_changes(outside: asyncpg.Connection[Any]) -> None:
+    """Neither a plugin nor a role that may enqueue can change or remove an event, or see another workspace's."""
+    workspace_id = uuid4()
+    await emit(outside, "contact.created", {"contactId": "ann"}, workspace_id=workspace_id)
+    await emit(outside, "contact.created", {"contactId": "bob"})
+    await outside.execute("SET ROLE crmd_app")
+    for statement in ("UPDATE crmd.event SET type = 'x'", "DELETE FROM crmd.event", "SELECT * FROM crmd.event"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await outside.execute(statement)
+    await outside.execute("SELECT set_config('crmd.workspace_id', $1, false)", str(workspace_id))
+    assert await outside.fetchval("SELECT array_agg(data ->> 'contactId') FROM crmd.workspace_events") == ["ann"]
