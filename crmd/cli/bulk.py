@@ -14,10 +14,11 @@ from crmd.cli.screen import say, show_record, show_rows
 from crmd.cli.selecting import check_choice, described, filter_of
 from crmd.errors import CrmdError, ExitCode, UsageError
 from crmd.providing import known_plugins
-from crmd.store import bulk, dead_letters, jobs
+from crmd.store import bulk, dead_letters, jobs, steps
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from uuid import UUID
 
     from crmd.config.loading import Config
     from crmd.store.bulk import JobFilter
@@ -74,12 +75,29 @@ async def _retry_one(pool: Pool, config: Config, arguments: Namespace) -> int:
     async with acting(
         pool, "jobs.retry", job_id, workspace_id=before["workspace_id"], is_payload_edited=payload is not None
     ) as found:
-        again = await jobs.retry(pool, job_id, payload)
+        again = await jobs.retry(pool, job_id, await _how(pool, job_id, arguments, payload))
         if again is None:
             raise CrmdError(f"Job {job_id} has not ended yet.", hint=f"Cancel it first: crmd jobs cancel {job_id}")
         found["newJobId"] = str(again.id)
     show_record({"id": again.id, "retried_from": job_id, "is_new": again.is_new}, is_json=arguments.is_json)
     return ExitCode.OK
+
+
+async def _how(pool: Pool, job_id: UUID, arguments: Namespace, payload: object) -> jobs.Again:
+    """How the job is run again; a step to go on from is one of those that it has kept."""
+    if arguments.from_step is not None:
+        names = [row["name"] for row in await steps.list_steps(pool, job_id)]
+        if arguments.from_step not in names:
+            raise UsageError(
+                f"Job {job_id} has kept no step {arguments.from_step!r}.",
+                hint=f"It has kept {', '.join(names)}; --resume goes on behind the last." if names else "It has none.",
+            )
+    return jobs.Again(
+        payload=payload,
+        is_failed_items=arguments.is_failed_items,
+        is_resumed=arguments.is_resumed or arguments.from_step is not None,
+        from_step=arguments.from_step,
+    )
 
 
 async def _cancel_many(pool: Pool, arguments: Namespace) -> int:
@@ -99,6 +117,8 @@ async def _cancel_many(pool: Pool, arguments: Namespace) -> int:
 
 
 async def _retry_many(pool: Pool, arguments: Namespace) -> int:
+    if arguments.is_failed_items or arguments.is_resumed or arguments.from_step is not None:
+        raise UsageError("Items and steps are those of one job.", hint="Name it by its id.")
     if arguments.payload is not None:
         raise UsageError("A payload is for one job.", hint="`crmd dead redrive --patch JSON` changes many.")
     wanted = await filter_of(pool, arguments, ENDED)

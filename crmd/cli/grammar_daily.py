@@ -60,6 +60,7 @@ def _add_jobs(grammar: Grammar) -> None:
     listed.add_argument("--status", choices=STATUSES, action="append", help="may be repeated")
     listed.add_argument("--type", metavar="JOB", help="of one job type")
     listed.add_argument("--workspace", metavar="ID", help="of one workspace")
+    listed.add_argument("--batch", metavar="ID", help="of one batch, or children of one job")
     listed.add_argument("--limit", type=int, default=20, metavar="N", help="how many; default 20")
     listed.add_argument("--before", metavar="ID", help="the page before this job")
     _add_one(grammar, actions, "show", "Show one job with its attempts.", "job")

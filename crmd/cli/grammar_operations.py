@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from crmd.cli import grammar_durable
 from crmd.model import PRIORITIES, STATUSES
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ def add_to_jobs(grammar: Grammar, actions: Commands) -> None:
     retry.set_defaults(module="bulk")
     _add_selection(retry)
     retry.add_argument("--payload", metavar="JSON", help="another payload: JSON, or @file, or - for standard input")
+    grammar_durable.add_to_retry(retry)
     _add_rate(retry)
     logs = grammar.command("logs", "Print what a job has logged.", function="run", under=actions)
     logs.set_defaults(module="logs")

@@ -11,7 +11,7 @@ from crmd.cli.attached import job_id_of, on_database
 from crmd.cli.live import live
 from crmd.cli.screen import emit_json, say, show_record, show_rows
 from crmd.errors import ExitCode
-from crmd.store import jobs
+from crmd.store import jobs, steps
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -31,6 +31,7 @@ COLUMNS = {
     "progress": "progress",
     "last_error": "last error",
 }
+STEP_COLUMNS = {"name": "step", "kind": "kind", "started_at": "began", "finished_at": "finished", "fence": "claim"}
 LOOK_SECONDS = 0.5
 ENDED = frozenset({"completed", "failed", "cancelled", "dead"})
 
@@ -44,6 +45,7 @@ def listed(arguments: Namespace) -> int:
             statuses=arguments.status,
             job_type=arguments.type,
             workspace_id=workspace_of(arguments.workspace),
+            parent_id=uuid_of(arguments.batch, "a batch"),
             before_id=uuid_of(arguments.before, "a job"),
             limit=max(arguments.limit, 1),
         )
@@ -59,8 +61,13 @@ def show(arguments: Namespace) -> int:
 
     async def work(pool: Pool, _config: Config) -> int:
         row = await jobs.found(pool, await job_id_of(pool, arguments.id))
-        record = dict(row) if arguments.is_json else {name: value for name, value in row.items() if value is not None}
-        show_record(record, is_json=arguments.is_json)
+        kept = [dict(step) for step in await steps.list_steps(pool, row["id"])]
+        if arguments.is_json:
+            show_record({**row, "steps": kept}, is_json=True)
+            return ExitCode.OK
+        show_record({name: value for name, value in row.items() if value is not None}, is_json=False)
+        if kept:
+            show_rows(kept, STEP_COLUMNS, is_json=False, empty="")
         return ExitCode.OK
 
     return on_database(arguments, work)

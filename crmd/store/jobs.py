@@ -75,6 +75,23 @@ class NewJobs:
     payload_version: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """How an ended job is run again.
+
+    Args:
+        payload: Takes the place of the old one; checked already, in the form that the connection takes.
+        is_failed_items: Only the items that it booked as failed are handed out.
+        is_resumed: It goes on from the steps that the old one has kept.
+        from_step: Which of them, and all that began after it, is done again all the same.
+    """
+
+    payload: Any = None
+    is_failed_items: bool = False
+    is_resumed: bool = False
+    from_step: str | None = None
+
+
 async def enqueue_many(connection: Connection | Pool, new: NewJobs, *, is_text: bool = False) -> list[Enqueued]:
     """Enqueue a job per payload; answers in their order.
 
@@ -125,12 +142,12 @@ async def cancel(connection: Connection | Pool, job_id: UUID, reason: str) -> st
     return status
 
 
-async def retry(connection: Connection | Pool, job_id: UUID, payload: object = None) -> Enqueued | None:
-    """Run an ended job again as a new job that names the old one; None when there is no ended job of that id.
-
-    A payload that is given replaces the old one; it is checked already, in the form that the connection takes.
-    """
-    row = await connection.fetchrow(_SQL.job_retry, job_id, payload)
+async def retry(connection: Connection | Pool, job_id: UUID, again: Again | None = None) -> Enqueued | None:
+    """Run an ended job again as a new job that names the old one; None when there is no ended job of that id."""
+    how = again or Again()
+    row = await connection.fetchrow(
+        _SQL.job_retry, job_id, how.payload, how.is_failed_items, how.is_resumed, how.from_step
+    )
     return None if row is None else Enqueued(row["id"], row["is_new"])
 
 

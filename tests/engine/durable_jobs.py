@@ -94,7 +94,8 @@ async def works_through(ctx: crmd.Context, payload: Wish) -> dict[str, int]:
     async for item in ctx.remaining(range(payload.number)):
         handed += 1
         CALLS[f"item {item}"] += 1
-        if PROGRAM.pop("cut at", None) == item:
+        if PROGRAM.get("cut at") == item:
+            del PROGRAM["cut at"]
             raise crmd.RetryJob("cut")
         if item in PROGRAM.get("bad", ()):
             ctx.failed(item, "bad")

@@ -2,7 +2,7 @@
 -- Ids sort by time, so everything of jobs older than retention lies before one bound; unfinished jobs are spared.
 -- $1 int: days  $2 int: rows at most of each kind
 -- Schedules that are done stay as long as ended jobs do.
--- Index: item_pkey, family_pkey, schedule_done; crmd.unique_key and crmd.bucket are read whole.
+-- Index: item_pkey, family_pkey, step_pkey, waiting_pkey, schedule_done; crmd.unique_key and crmd.bucket are read whole.
 WITH bound AS (
     SELECT (lpad(to_hex((extract(epoch FROM (SELECT crmd.clock()) - make_interval(days => $1)) * 1000)::bigint), 12, '0')
         || '70008000000000000000')::uuid AS id
@@ -26,6 +26,19 @@ WITH bound AS (
     DELETE FROM crmd.bucket WHERE name IN (
         SELECT k.name FROM crmd.bucket k WHERE k.tat < (SELECT crmd.clock()) - interval '1 day' LIMIT $2)
     RETURNING 1
+), steps AS (
+    DELETE FROM crmd.step WHERE (job_id, name) IN (
+        SELECT s.job_id, s.name FROM crmd.step s, bound b
+        WHERE s.job_id < b.id AND NOT EXISTS (SELECT FROM crmd.job j WHERE j.id = s.job_id)
+          AND NOT EXISTS (SELECT FROM crmd.lease l WHERE l.id = s.job_id)
+          AND NOT EXISTS (SELECT FROM crmd.archive a WHERE a.id = s.job_id) LIMIT $2)
+    RETURNING 1
+), waits AS (
+    DELETE FROM crmd.waiting WHERE (job_id, step) IN (
+        SELECT w.job_id, w.step FROM crmd.waiting w
+        WHERE NOT EXISTS (SELECT FROM crmd.job j WHERE j.id = w.job_id)
+          AND NOT EXISTS (SELECT FROM crmd.lease l WHERE l.id = w.job_id) LIMIT $2)
+    RETURNING 1
 ), schedules AS (
     DELETE FROM crmd.schedule WHERE id IN (
         SELECT s.id FROM crmd.schedule s
@@ -33,4 +46,5 @@ WITH bound AS (
     RETURNING 1
 )
 SELECT greatest((SELECT count(*) FROM items), (SELECT count(*) FROM families), (SELECT count(*) FROM keys),
-    (SELECT count(*) FROM buckets), (SELECT count(*) FROM schedules))::integer
+    (SELECT count(*) FROM buckets), (SELECT count(*) FROM schedules), (SELECT count(*) FROM steps),
+    (SELECT count(*) FROM waits))::integer
