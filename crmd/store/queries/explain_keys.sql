@@ -1,0 +1,14 @@
+-- The keys that a job's lane is made of, in order: gate, limit, and who holds the key now.
+-- $1 text: lane  $2 int: how many holders to name. crmd.lease is as small as the work in hand.
+SELECT k.key, k.place::integer, split_part(k.key, '/', 1) AS name, c.max, coalesce(c.is_local, false) AS is_local,
+    g.reason AS gate_reason, CASE WHEN isfinite(g.closed_until) THEN g.closed_until END AS gate_until,
+    coalesce(h.running, 0) AS running, h.holders
+FROM unnest(string_to_array($1, ' ')) WITH ORDINALITY AS k(key, place)
+LEFT JOIN crmd.concurrency c ON c.name = split_part(k.key, '/', 1)
+LEFT JOIN crmd.gate g ON g.key = k.key AND g.closed_until > (SELECT crmd.clock())
+LEFT JOIN LATERAL (
+    SELECT count(*) AS running, (array_agg(jsonb_build_object(
+        'id', l.id, 'type', l.type, 'seconds', extract(epoch FROM crmd.clock() - l.claimed_at)::bigint)
+        ORDER BY l.claimed_at))[1:$2] AS holders
+    FROM crmd.lease l WHERE k.key = ANY (string_to_array(l.lane, ' '))) h ON true
+ORDER BY k.place
