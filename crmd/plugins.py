@@ -133,6 +133,16 @@ def _load(entry: Entry) -> Plugin:
     )
 
 
+def requires_of(entry: Entry) -> tuple[str, ...]:
+    """Names of the plugins that this one requires; none when it cannot be loaded, which `load` explains."""
+    try:
+        return _load(entry).requires
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException:  # noqa: BLE001 - told by `load`, with the plugin's name
+        return ()
+
+
 def samples_of(plugin: Plugin) -> tuple[Sample, ...]:
     """How the plugin's job types are to be tried; asked for by `crmd plugin check` alone, so that nobody else pays."""
     hooks = pluggy.PluginManager(hookspecs.PROJECT)

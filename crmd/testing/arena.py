@@ -36,6 +36,11 @@ class Arena:
         self.entries = wanted if isinstance(wanted, dict) else entries_of(wanted)
         self._state_dir = state_dir
 
+    def without(self, plugin: str) -> Arena:
+        """The same without one of the plugins."""
+        entries = {name: entry for name, entry in self.entries.items() if name != plugin}
+        return Arena(self.server, entries, self._state_dir)
+
     @contextlib.asynccontextmanager
     async def fresh(self) -> AsyncIterator[Workbench]:
         """A workbench on a database in which nothing has happened yet; gone after the block."""

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 import anyio
 
@@ -32,10 +33,28 @@ if TYPE_CHECKING:
     from crmd.composition import Opened
     from crmd.outcome import Outcome
 
-_LOG = logging.getLogger(__name__)
 LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 60.0
 LAST_PATIENCE_SECONDS = 5.0
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """Knows its sockets from the moment they connect, so that all of them can be cut."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sockets: WeakSet[socket.socket] = WeakSet()
+
+    async def sock_connect(self, sock: socket.socket, address: Any) -> None:  # noqa: ANN401 - as asyncio has it
+        """Connect a socket."""
+        self._sockets.add(sock)
+        await super().sock_connect(sock, address)
+
+    def cut(self) -> None:
+        """End every socket for both sides, whoever holds it."""
+        for one in list(self._sockets):
+            with contextlib.suppress(OSError):  # it is closed, or was never connected
+                one.shutdown(socket.SHUT_RDWR)
 
 
 class Attempt:
@@ -129,7 +148,7 @@ class Attempt:
             caller.call_soon_threadsafe(ended.set)
 
     def _in_loop(self) -> None:
-        loop = self._loop = asyncio.SelectorEventLoop()
+        loop = self._loop = _Loop()
         stack = contextlib.AsyncExitStack()
         try:
             self.own = loop.run_until_complete(stack.enter_async_context(beside(self._everything)))
@@ -143,6 +162,7 @@ class Attempt:
                 self.is_killed = True
                 self.steps.die()
                 loop.set_exception_handler(lambda *_: None)  # what dead tasks leave behind is no news
+                loop.cut()
                 for pool in (self.own.pools.control, self.own.pools.plugins):
                     pool.terminate()
             loop.set_task_factory(None)

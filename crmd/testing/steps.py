@@ -28,7 +28,9 @@ class Steps:
     Attributes:
         count: Steps so far.
         is_dead: No task goes on any more, not even to clean up.
+        is_doomed: The end of the present step is the end of all.
         began_at: Monotonic time at which the present step began; None while all tasks wait.
+        waiting: The coroutine whose step ended last.
     """
 
     def __init__(self, at: Mapping[int, Callable[[], None]]) -> None:
@@ -36,6 +38,8 @@ class Steps:
         self.count = 0
         self.is_dead = False
         self.is_counting = False
+        self.is_doomed = False
+        self.waiting: Coroutine[Any, Any, Any] | None = None
         self.began_at: float | None = None
         self._unbegun: set[Coroutine[Any, Any, Any]] = set()
 
@@ -63,12 +67,15 @@ class Steps:
         """A step begins."""
         self.began_at = time.monotonic()
 
-    def end(self) -> None:
+    def end(self, coroutine: Coroutine[Any, Any, Any]) -> None:
         """A step has ended: its task waits."""
         self.began_at = None
+        if self.is_doomed and not self.is_dead:
+            raise Killed("doomed")
         if not self.is_counting or self.is_dead:
             return
         self.count += 1
+        self.waiting = coroutine
         happening = self._at.get(self.count)
         if happening is not None:
             happening()
@@ -98,7 +105,7 @@ class _Stepwise:
                 steps.began_at = None
                 return end.value
             try:
-                steps.end()
+                steps.end(self._coroutine)
             except Killed:
                 _forget(self._coroutine)
                 raise

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from crmd.testing.virtual_daemon import VirtualDaemon
 
 _SQL = load_queries("crmd.testing")
-# Compares leases with what an engine runs, of which a workbench has none.
-_NOT_OURS = frozenset({"auditing"})
+# These work with what an engine runs, of which a workbench has nothing; it claims suspects as it claims other jobs.
+_NOT_OURS = frozenset({"auditing", "claiming suspects"})
 # A step that wants to look again so soon looks at whatever falls due; for a slower one, as retention is, days will do.
 WATCHES_SECONDS = 60.0
 PACE = timedelta(days=1)
@@ -60,6 +60,7 @@ class _House:
     daemon_id: UUID | None
     executor: Any = None
     is_alive: bool = True
+    may_claim: bool = False
 
 
 class Travelling:

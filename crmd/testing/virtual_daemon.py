@@ -11,7 +11,7 @@ from crmd.errors import UsageError
 from crmd.store import leases
 from crmd.store.leases import BEGINNING, LaneTurn
 from crmd.store.queries import load_queries
-from crmd.testing.attempt import Attempt, kill
+from crmd.testing.attempt import PATIENCE_SECONDS, Attempt, kill
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _ENGINE = load_queries("crmd.store")
 _SQL = load_queries("crmd.testing")
 # Short, since a server that has just started gives every daemon the time of its lease anew.
-LEASE_SECONDS = 1.0
+LEASE_SECONDS = 0.1
 BATCH = 100
 GONE_SECONDS = 10.0
 LOOK_SECONDS = 0.01
@@ -59,7 +59,9 @@ class VirtualDaemon:
         Raises:
             UsageError: It is not due, or does not wait.
         """
-        rows = await leases.claim_one(self._pool, self.id, job_id, leases.new_claim_id())
+        claim_id = leases.new_claim_id()
+        rows = await leases.claim_one(self._pool, self.id, job_id, claim_id)
+        rows = rows or await leases.claim_suspects(self._pool, self.id, [job_id], claim_id)
         if not rows:
             raise UsageError(f"Job {job_id} is not due or does not wait.")
         return rows[0]
@@ -71,13 +73,16 @@ class VirtualDaemon:
         at: Mapping[int, Callable[[Attempt], None]] | None = None,
         prepare: Callable[[Opened], None] = lambda _: None,
         on_look: Callable[[Attempt], None] = lambda _: None,
+        patience_seconds: float = PATIENCE_SECONDS,
     ) -> Attempt:
         """Run a claimed job in a thread with a loop and pools of its own; see `crmd.testing.attempt.Attempt`.
 
         When it was killed, answers once PostgreSQL has noticed: what was open is rolled back by then.
         """
         before = await self._pool.fetchval(_SQL.backends)
-        attempt = Attempt(self._everything, row, at=at, prepare=prepare, on_look=on_look)
+        attempt = Attempt(
+            self._everything, row, at=at, prepare=prepare, on_look=on_look, patience_seconds=patience_seconds
+        )
         await attempt.live()
         if attempt.is_killed:
             self.die()
