@@ -36,6 +36,11 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
                   FROM unnest(fields) f) END))
 $$;
 
+-- Whether the jobs of one call may have several lanes, since a key of their type counts by a field of the payload.
+CREATE FUNCTION crmd.lane_varies(keys jsonb) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT EXISTS (SELECT FROM jsonb_array_elements(keys) k WHERE k ->> 'per' NOT IN ('workspace', 'user'))
+$$;
+
 -- Two payloads as one: arrays are appended, objects merged member by member, of anything else the newer one stands.
 CREATE FUNCTION crmd.merge_payload(older jsonb, newer jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog AS $$
@@ -164,8 +169,9 @@ CREATE TYPE crmd.enqueue_rule AS (
 CREATE FUNCTION crmd.insert_jobs(t crmd.job_type, j crmd.job, ids uuid[], keys text[], payloads jsonb[]) RETURNS uuid[]
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
 DECLARE
+    v_varies boolean := crmd.lane_varies(t.keys);
     v_lanes text[] := ARRAY(
-        SELECT crmd.lane_of(t.keys, j.workspace_id, j.user_id, w.payload)
+        SELECT CASE WHEN v_varies THEN crmd.lane_of(t.keys, j.workspace_id, j.user_id, w.payload) ELSE j.lane END
         FROM unnest(insert_jobs.ids, insert_jobs.payloads) WITH ORDINALITY AS w(id, payload, place) ORDER BY w.place);
     v_rejected uuid[] := '{}';
 BEGIN
@@ -428,6 +434,7 @@ DECLARE
     t crmd.job_type;
     j crmd.job;
     rule crmd.enqueue_rule;
+    v_varies boolean := false;
     v_version integer;
     v_ids uuid[];
     v_answers text[];
@@ -459,6 +466,10 @@ BEGIN
     j.workspace_id := enqueue_many.workspace_id;
     j.user_id := enqueue_many.user_id;
     j.parent_id := enqueue_many.parent_id;
+    IF t.keys <> '[]' THEN
+        v_varies := crmd.lane_varies(t.keys);
+        j.lane := crmd.lane_of(t.keys, j.workspace_id, j.user_id, '{}');
+    END IF;
     j.expires_at := coalesce(enqueue_many.expires_at, j.run_at + make_interval(secs => coalesce(
         enqueue_many.expires_in_seconds, t.expires_seconds)));
     v_version := coalesce(enqueue_many.payload_version, t.payload_version);
@@ -477,7 +488,7 @@ BEGIN
                                   workspace_id, user_id, parent_id, meta, expires_at)
             SELECT crmd.uuid7(), j.run_at, j.rank_at, j.created_at, j.max_attempts, j.type, j.queue, j.priority,
                    p.payload,
-                   CASE WHEN t.keys <> '[]' THEN crmd.lane_of(t.keys, j.workspace_id, j.user_id, p.payload) END,
+                   CASE WHEN v_varies THEN crmd.lane_of(t.keys, j.workspace_id, j.user_id, p.payload) ELSE j.lane END,
                    j.workspace_id, j.user_id, j.parent_id,
                    CASE WHEN enqueue_many.metas IS NULL THEN j.meta
                         ELSE coalesce(j.meta, '{}') || enqueue_many.metas[p.place] END, j.expires_at
@@ -551,9 +562,9 @@ CREATE FUNCTION crmd.enqueue(
         enqueue.after, enqueue.payload_version) e
 $$;
 
-REVOKE EXECUTE ON FUNCTION crmd.unique_key_of, crmd.merge_payload, crmd.free_keys, crmd.let_go, crmd.release_followers,
-    crmd.release_unknown, crmd.expire, crmd.rule_of, crmd.insert_jobs, crmd.take_keys, crmd.change_waiting,
-    crmd.meet_taken, crmd.enqueue_keyed, crmd.enqueue_many, crmd.enqueue FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION crmd.unique_key_of, crmd.lane_varies, crmd.merge_payload, crmd.free_keys, crmd.let_go,
+    crmd.release_followers, crmd.release_unknown, crmd.expire, crmd.rule_of, crmd.insert_jobs, crmd.take_keys,
+    crmd.change_waiting, crmd.meet_taken, crmd.enqueue_keyed, crmd.enqueue_many, crmd.enqueue FROM PUBLIC;
 DO $$
 BEGIN
     IF current_setting('crmd.enqueuers') <> '' THEN
