@@ -75,7 +75,7 @@ async def test_paused_past_its_lease_writes_nothing(crmd_dsn: str, tmp_path: Pat
         await fleet.until("SELECT count(*) FROM crmd.daemon WHERE NOT is_dead", 2)
         assert await _doubled(fleet) == 0
         again = await fleet.connection.fetch("SELECT pid FROM fleet.mark WHERE fence = 2")
-        assert {row["pid"] for row in again} <= {other.pid, paused.pid}
+        assert {row["pid"] for row in again}.isdisjoint({other.pid, paused.pid})  # suspects run apart
         stale = await fleet.connection.fetchval(
             "SELECT count(*) FROM fleet.mark m JOIN crmd.archive a ON a.id = m.job_id WHERE m.fence <> a.fence"
         )
@@ -102,12 +102,11 @@ async def test_limits_hold_at_every_instant(crmd_dsn: str, tmp_path: Path) -> No
 
 
 async def test_poison_is_dead_after_three_crashes(crmd_dsn: str, tmp_path: Path) -> None:
-    """A job that takes its daemon down three times is dead as poison, and other jobs finish."""
+    """A job that takes a daemon and two processes of its own down is dead as poison, and other jobs finish."""
     async with running_fleet(crmd_dsn, tmp_path, count=1) as fleet:
         await fleet.enqueue("mark", 1, '{"lethal": true}')
-        for _ in range(3):
-            await fleet.daemons[-1].ended()
-            fleet.start()
+        await fleet.daemons[-1].ended()
+        fleet.start()
         await fleet.until("SELECT count(*) FROM crmd.archive WHERE status = 'dead'", 1)
         await fleet.enqueue("mark", 5)
         await fleet.until(COMPLETED, 5)

@@ -15,6 +15,7 @@ import anyio
 from crmd.clock import boot_seconds
 from crmd.engine.job_context import JobContext
 from crmd.errors import FailJob, UsageError
+from crmd.log.fields import fields_from
 from crmd.model import NoPayload
 from crmd.outcome import (
     DONE,
@@ -34,6 +35,8 @@ from crmd.outcome import (
 from crmd.stored_text import encode_bounded
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from crmd.engine.run import Run
     from crmd.engine.services import Services
     from crmd.outcome import Outcome
@@ -44,6 +47,23 @@ current_run: ContextVar[Run | None] = ContextVar("crmd_run", default=None)
 """The job that the running task works for; log lines read it."""
 
 NOTHING = Returned(None)
+
+
+def _fields_of_run() -> Mapping[str, object]:
+    run = current_run.get()
+    if run is None:
+        return {}
+    row = run.row
+    return {
+        "job_id": row.get("id"),
+        "job_type": run.job_type.name,
+        "attempt": row.get("attempt"),
+        "plugin": run.job_type.plugin,
+        "workspace_id": row.get("workspace_id"),
+    }
+
+
+fields_from(_fields_of_run)
 
 
 async def handle(run: Run, services: Services) -> Outcome:

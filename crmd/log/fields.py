@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 FIELDS = (
     "attempt",
@@ -37,6 +37,14 @@ PLUGIN_PREFIX = "crmd.plugin."
 _context: ContextVar[Mapping[str, object]] = ContextVar("crmd_log_context", default={})  # noqa: B039 - never changed in place
 
 
+_sources: list[Callable[[], Mapping[str, object]]] = []
+
+
+def fields_from(source: Callable[[], Mapping[str, object]]) -> None:
+    """Ask `source` for fields at each line: what costs nothing until something is logged."""
+    _sources.append(source)
+
+
 @contextmanager
 def log_context(**fields: object) -> Iterator[None]:
     """Every line of this task and the tasks it starts carries these fields, as long as the block lasts.
@@ -55,8 +63,8 @@ def log_context(**fields: object) -> Iterator[None]:
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, str | int | float]:
-    """The fields of one line: those of its `extra=` before those of the context."""
-    context = _context.get()
+    """The fields of one line: those of its `extra=` before those of the context, those before what sources tell."""
+    context = {**{name: value for source in _sources for name, value in source().items()}, **_context.get()}
     found = {name: record.__dict__.get(name, context.get(name)) for name in FIELDS}
     if record.name.startswith(PLUGIN_PREFIX) and found["plugin"] is None:
         found["plugin"] = record.name.removeprefix(PLUGIN_PREFIX).split(".", 1)[0]

@@ -135,6 +135,7 @@ async def threaded(ctx: crmd.Context, payload: What) -> dict[str, object]:
 @crmd.job("never-ends", queue="fast", timeout_seconds=1, max_attempts=1)
 async def never_ends(ctx: crmd.Context) -> None:
     """Swallows every cancellation."""
+    ctx.log.info("nothing ends this")
     while True:
         try:
             await asyncio.sleep(3600)
