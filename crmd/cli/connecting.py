@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crmd.cli.acting import acting
 from crmd.cli.asking import no_such, uuid_of, workspace_of
 from crmd.cli.grammar_daily import URLS
 from crmd.cli.probing import account_of_grant
@@ -76,7 +77,10 @@ def connect(arguments: Namespace) -> int:
 
     async def work() -> int:
         async with opened(config) as everything:
-            made = await add_connection(everything, wanted)
+            pool, workspace_id = everything.pools.plugins, wanted.workspace_id
+            async with acting(pool, "connections.add", wanted.provider, workspace_id=workspace_id) as found:
+                made = await add_connection(everything, wanted)
+                found["connectionId"] = str(made.id)
             record = {
                 "id": made.id,
                 "provider": wanted.provider,

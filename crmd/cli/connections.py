@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from crmd.cli.acting import acting
 from crmd.cli.asking import bounds_of, workspace_of
-from crmd.cli.attached import database
+from crmd.cli.attached import on_database
 from crmd.cli.probing import probe
 from crmd.cli.screen import show_record, show_rows
 from crmd.cli.session import configured, in_loop, log_quietly
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Awaitable, Callable
 
+    from crmd.config.loading import Config
     from crmd.store.pools import Pool
 
 COLUMNS = {
@@ -37,14 +39,14 @@ COLUMNS = {
 def listed(arguments: Namespace) -> int:
     """List connections with their state."""
 
-    async def work(pool: Pool) -> int:
+    async def work(pool: Pool, _config: Config) -> int:
         workspace_id = workspace_of(arguments.workspace)
         found = await accounts_of(pool, workspace_id=workspace_id, provider=arguments.provider)
         rows = [as_record(account) for account in found]
         show_rows(rows, COLUMNS, is_json=arguments.is_json, empty="No connections yet: crmd connections add --help")
         return ExitCode.OK
 
-    return _with_database(arguments, work)
+    return on_database(arguments, work)
 
 
 def test(arguments: Namespace) -> int:
@@ -70,7 +72,7 @@ def disable(arguments: Namespace) -> int:
         await keeping.disable(pool, account)
         return "disabled"
 
-    return _change(arguments, work)
+    return _change(arguments, "connections.disable", work)
 
 
 def enable(arguments: Namespace) -> int:
@@ -83,7 +85,7 @@ def enable(arguments: Namespace) -> int:
             raise CrmdError(f"Connection {account.id} is not disabled, it is {account.state}.", hint=hint)
         return "active"
 
-    return _change(arguments, work)
+    return _change(arguments, "connections.enable", work)
 
 
 def remove(arguments: Namespace) -> int:
@@ -93,7 +95,7 @@ def remove(arguments: Namespace) -> int:
         await keeping.forget(pool, account)
         return "removed"
 
-    return _change(arguments, work)
+    return _change(arguments, "connections.remove", work)
 
 
 def as_record(account: Account) -> dict[str, Any]:
@@ -102,25 +104,15 @@ def as_record(account: Account) -> dict[str, Any]:
     return record | {"last_synced_at": account.last_synced_at}
 
 
-def _with_database(arguments: Namespace, work: Callable[[Pool], Awaitable[int]]) -> int:
-    log_quietly(arguments)
-    config = configured(arguments)
-
-    async def reach() -> int:
-        async with database(config) as pool:
-            return await work(pool)
-
-    return in_loop(config, reach)
-
-
-def _change(arguments: Namespace, work: Callable[[Pool, Account], Awaitable[str]]) -> int:
-    async def reach(pool: Pool) -> int:
+def _change(arguments: Namespace, action: str, work: Callable[[Pool, Account], Awaitable[str]]) -> int:
+    async def reach(pool: Pool, _config: Config) -> int:
         account = await _account(pool, arguments.id)
-        state = await work(pool, account)
+        async with acting(pool, action, account.id, workspace_id=account.workspace_id):
+            state = await work(pool, account)
         show_record({"id": account.id, "account": account.account, "state": state}, is_json=arguments.is_json)
         return ExitCode.OK
 
-    return _with_database(arguments, reach)
+    return on_database(arguments, reach)
 
 
 async def _account(pool: Pool, prefix: str) -> Account:

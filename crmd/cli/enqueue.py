@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from crmd.cli.acting import acting
 from crmd.cli.asking import uuid_of, wanted_job
 from crmd.cli.screen import show_record
 from crmd.cli.session import configured, in_loop, log_quietly
@@ -29,7 +30,10 @@ def run(arguments: Namespace) -> int:
 
     async def work() -> Enqueued:
         async with opened(config) as everything:
-            [answer] = await jobs.enqueue_many(everything.pools.control, wanted)
+            pools = everything.pools
+            async with acting(pools.plugins, "enqueue", wanted.type, workspace_id=wanted.workspace_id) as found:
+                [answer] = await jobs.enqueue_many(pools.control, wanted)
+                found["jobId"] = str(answer.id)
             return answer
 
     answer = in_loop(config, work)

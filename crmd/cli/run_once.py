@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from crmd.cli.acting import acting
 from crmd.cli.asking import job_type_named, wanted_job
 from crmd.cli.obstacle import obstacle_error
 from crmd.cli.once import Once
@@ -92,7 +93,9 @@ async def _try(everything: Opened, new: NewJobs, arguments: Namespace) -> int:
 
 
 async def _run(everything: Opened, new: NewJobs, arguments: Namespace) -> int:
-    row = await Once(everything, new, is_patient=arguments.is_patient).run()
+    async with acting(everything.pools.plugins, "run-once", new.type, workspace_id=new.workspace_id) as found:
+        row = await Once(everything, new, is_patient=arguments.is_patient).run()
+        found["jobId"] = str(row["id"])
     await _say_what_waits(everything)
     show_record(_summary(row), is_json=arguments.is_json)
     if row["status"] == "completed":
