@@ -324,6 +324,17 @@ async def test_keys_come_from_nested_fields_in_any_order(bench: Workbench) -> No
     assert [ran.result for ran in await bench.drain()] == [["a", "b"], []]
 
 
+async def test_a_retry_replaces_nothing(bench: Workbench) -> None:
+    """An ended job that is run again finds its key taken and leaves the newer payload as it is."""
+    old = await crmd.enqueue(bench._pool, "collects", {"contact": {"id": "1"}, "tags": ["old"]})
+    await bench.drain()
+    new = await crmd.enqueue(bench._pool, "collects", {"contact": {"id": "1"}, "tags": ["new"]})
+    again = await jobs.retry(bench._pool, old.id)
+    assert again is not None
+    assert (again.id, again.is_new) == (new.id, False)
+    assert (await waiting(bench, new.id))["payload"]["tags"] == ["new"]
+
+
 async def test_sql_has_the_same_as_named_arguments(bench: Workbench) -> None:
     """crmd.enqueue takes every option by name, and the old positional ones where they were."""
     ask = """SELECT crmd.enqueue('notes', '{"text": "a"}', NULL, NULL, NULL, 'high', 'slow', 'k', 7)"""

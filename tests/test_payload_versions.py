@@ -13,6 +13,7 @@ import crmd
 from crmd.engine.letting_go import LettingGo
 from crmd.engine.unknown_type import unknown_job_type
 from crmd.errors import NotKnownHere, UsageError
+from crmd.store import jobs
 
 if TYPE_CHECKING:
     from crmd.testing import Workbench
@@ -62,6 +63,16 @@ async def test_every_door_stamps_the_version(workbench: Workbench) -> None:
     await crmd.enqueue(workbench._pool, "notes")
     rows = await workbench._pool.fetch("SELECT meta ->> 'payloadVersion' AS version, type FROM crmd.job ORDER BY id")
     assert [tuple(row) for row in rows] == [("3", "renamed"), ("3", "renamed"), (None, "notes")]
+
+
+async def test_a_retry_keeps_the_version(workbench: Workbench) -> None:
+    """An old job that is run again is as old as it was, whatever its type declares by now; a new payload is new."""
+    ask = """SELECT crmd.enqueue('renamed', '{"first": "Ada", "last": "Byron"}', payload_version => 2)"""
+    job_id = await workbench._pool.fetchval(ask)
+    await workbench.drain()
+    assert await jobs.retry(workbench._pool, job_id) is not None
+    assert await jobs.retry(workbench._pool, job_id, jobs.Again(payload=b'{"fullName": ["Ada"]}')) is not None
+    assert [done.result for done in await workbench.drain()] == [["Ada", "Byron"], ["Ada"]]
 
 
 async def test_a_payload_without_a_way_fails_readably(workbench: Workbench) -> None:

@@ -74,7 +74,8 @@ DECLARE
     a record;
 BEGIN
     FOR a IN
-        SELECT r.*, coalesce(w.payload, r.payload) AS wanted
+        SELECT r.*, coalesce(w.payload, r.payload) AS wanted,
+               CASE WHEN w.payload IS NULL THEN coalesce((r.meta ->> 'payloadVersion')::integer, 1) END AS version
         FROM unnest(redrive_many.job_ids, redrive_many.payloads) AS w(id, payload)
         JOIN crmd.archive r ON r.id = w.id
         WHERE w.payload IS NOT NULL OR NOT coalesce(r.meta ? 'isPayloadGone', false) -- retention has let it go
@@ -87,7 +88,8 @@ BEGIN
             a.type, ARRAY[a.wanted], a.workspace_id, a.user_id,
             CASE WHEN per_second IS NULL THEN NULL ELSE v_now + make_interval(secs => v_place / per_second) END,
             a.priority, a.queue, max_attempts => a.max_attempts::integer,
-            meta => coalesce(a.meta, '{}') - '{isAwaited,isPayloadGone}'::text[] || jsonb_build_object('retriedFrom', a.id)) e;
+            meta => coalesce(a.meta, '{}') - '{isAwaited,isPayloadGone}'::text[] || jsonb_build_object('retriedFrom', a.id),
+            on_conflict => 'return', payload_version => a.version) e; -- an old payload never replaces a newer one
         UPDATE crmd.redrive r SET new_job_id = v_new WHERE r.job_id = a.id;
         v_place := v_place + 1;
         job_id := a.id;

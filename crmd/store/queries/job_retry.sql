@@ -11,7 +11,9 @@ WITH again AS (
         coalesce(a.meta, '{}') - '{isAwaited,isPayloadGone,isBatch,batchId,failedItemsOf,fromStep}'::text[]
             || jsonb_build_object('retriedFrom', a.id)
             || CASE WHEN $3 THEN jsonb_build_object('failedItemsOf', a.id) ELSE '{}' END
-            || CASE WHEN $4 THEN jsonb_build_object('fromStep', $5::text) ELSE '{}' END) e
+            || CASE WHEN $4 THEN jsonb_build_object('fromStep', $5::text) ELSE '{}' END,
+        on_conflict => 'return', -- an old payload never replaces a newer one
+        payload_version => CASE WHEN $2 IS NULL THEN coalesce((a.meta ->> 'payloadVersion')::integer, 1) END) e
     WHERE a.id = $1
 ), noted AS (
     INSERT INTO crmd.redrive AS r (job_id, new_job_id, at)
