@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from crmd.cli.acting import acting
 from crmd.cli.asking import no_such, workspace_of
 from crmd.cli.attached import database
 from crmd.cli.screen import show_record, show_rows
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from datetime import datetime
 
-    from crmd.errors import UsageError
     from crmd.store.pools import Pool
 
 TICKS = 3
@@ -90,8 +90,10 @@ def resume(arguments: Namespace) -> int:
 
 def _set_paused(arguments: Namespace, *, is_paused: bool, is_made_up: bool) -> int:
     async def work(pool: Pool) -> dict[str, Any]:
-        await schedules.set_paused(pool, arguments.id, is_paused=is_paused, is_made_up=is_made_up)
-        row = await one(pool, arguments.id)
+        name = "schedules.pause" if is_paused else "schedules.resume"
+        async with acting(pool, name, arguments.id, is_made_up=is_made_up or None):
+            await schedules.set_paused(pool, arguments.id, is_paused=is_paused, is_made_up=is_made_up)
+            row = await one(pool, arguments.id)
         return {"id": row["id"], "is_paused": row["is_paused"], "next_ticks": next_ticks(row, TICKS)}
 
     show_record(with_database(arguments, work), is_json=arguments.is_json)
@@ -126,14 +128,9 @@ async def one(pool: Pool, schedule_id: str) -> Mapping[str, Any]:
     """
     row = await schedules.show(pool, schedule_id)
     if row is None:
-        raise await none_such(pool, schedule_id)
+        known = [row["id"] for row in await schedules.listed(pool)]
+        raise no_such("schedule", schedule_id, known, "See `crmd schedules`.")
     return row
-
-
-async def none_such(pool: Pool, schedule_id: str) -> UsageError:
-    """The error for an id that no schedule has."""
-    known = [row["id"] for row in await schedules.listed(pool)]
-    return no_such("schedule", schedule_id, known, "See `crmd schedules`.")
 
 
 def _plain(payload: object) -> object:

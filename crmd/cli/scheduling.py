@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from crmd.cli.acting import acting
 from crmd.cli.asking import job_type_named, payload_of, uuid_of, workspace_of
 from crmd.cli.enqueue import instant_of, seconds_of
-from crmd.cli.schedules import none_such, one, with_database
+from crmd.cli.schedules import one, with_database
 from crmd.cli.screen import show_record, show_rows
 from crmd.cli.session import configured, in_loop, log_quietly
 from crmd.composition import opened
@@ -23,6 +24,7 @@ from crmd.store import schedules
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Mapping
+    from uuid import UUID
 
     from crmd.store.pools import Pool
 
@@ -52,8 +54,11 @@ def add(arguments: Namespace) -> int:
 
     async def work() -> Mapping[str, Any]:
         async with opened(config) as everything:
-            [schedule_id] = await schedules.schedule(everything.pools.plugins, new)
-            return await one(everything.pools.plugins, schedule_id)
+            pool = everything.pools.plugins
+            details = {"job_type": new.job_type, "when": arguments.when, "timezone": arguments.timezone}
+            async with acting(pool, "schedules.add", new.name, workspace_id=new.workspace_id, **details):
+                [schedule_id] = await schedules.schedule(pool, new)
+            return await one(pool, schedule_id)
 
     row = in_loop(config, work)
     record = {name: row[name] for name in ("id", "job_type", "expression", "timezone", "is_paused")}
@@ -66,12 +71,11 @@ def remove(arguments: Namespace) -> int:
 
     async def work(pool: Pool) -> None:
         workspace, _, name = arguments.id.rpartition("/")
-        if not await _drop(pool, name, workspace):
-            row = await schedules.show(pool, arguments.id)
-            if row is None:
-                raise await none_such(pool, arguments.id)
-            hint = f"Pause it, or set jobs.{row['job_type']}.enabled to false."
-            raise UsageError(f"The schedule {arguments.id} is declared by a plugin.", hint=hint)
+        async with acting(pool, "schedules.remove", arguments.id):
+            if not await _drop(pool, name, workspace):
+                row = await one(pool, arguments.id)
+                hint = f"Pause it, or set jobs.{row['job_type']}.enabled to false."
+                raise UsageError(f"The schedule {arguments.id} is declared by a plugin.", hint=hint)
 
     with_database(arguments, work)
     show_record({"id": arguments.id, "state": "removed"}, is_json=arguments.is_json)
@@ -88,23 +92,23 @@ def backfill(arguments: Namespace) -> int:
         _check_window(row["now"], after, before, proofs)
         ticks = ticks_between(schedules.timetable_of(row), after, before, arguments.max)
         done = await schedules.booked(pool, arguments.id, ticks)
-        missing = [tick for tick in ticks if tick not in done]
-        made: dict[datetime, Any] = {}
-        if missing and not arguments.is_dry_run:
+        if arguments.is_dry_run:
+            return [_answer(tick, "fired already" if tick in done else "would fire") for tick in ticks]
+        window = {"after": after, "before": before}
+        async with acting(
+            pool, "schedules.backfill", arguments.id, workspace_id=row["workspace_id"], **window
+        ) as found:
             made = {fired["due_at"]: fired["job_id"] for fired in await schedules.backfill(pool, row, ticks)}
-        open_answer = "would fire" if arguments.is_dry_run else "fired already"
-        return [
-            {
-                "due_at": tick,
-                "answer": "fired already" if tick in done else "fired" if tick in made else open_answer,
-                "job_id": made.get(tick),
-            }
-            for tick in ticks
-        ]
+            found["fired"] = len(made)
+        return [_answer(tick, "fired" if tick in made else "fired already", made.get(tick)) for tick in ticks]
 
     rows = with_database(arguments, work)
     show_rows(rows, COLUMNS, is_json=arguments.is_json, empty="The schedule has no tick in this window.")
     return ExitCode.OK
+
+
+def _answer(tick: datetime, answer: str, job_id: UUID | None = None) -> dict[str, Any]:
+    return {"due_at": tick, "answer": answer, "job_id": job_id}
 
 
 def _check_window(now: datetime, after: datetime, before: datetime, proofs: timedelta) -> None:

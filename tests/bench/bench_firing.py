@@ -1,15 +1,18 @@
-"""How fast schedules fire: many due at one instant, and a simulated day of a million in 24 zones.
+"""How fast schedules fire: a simulated day of a million in 24 zones, 100,000 due at one instant, and a year of 2,000.
 
-`bench_firing.py [DUE [TOTAL]]`: so many are due at one instant (100,000) among so many in the table (1,000,000).
+`bench_firing.py [DUE [TOTAL [YEARLY]]]`: so many are due at one instant (100,000) among so many in the table
+(1,000,000); so many go through a year with its daylight-saving changes (2,000).
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -17,6 +20,9 @@ from crmd.engine.scheduler import schedule_once
 from crmd.store.migrate import migrate, read_migrations
 from crmd.store.queries import load_queries
 from crmd.testing.databases import TestServer
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
 
 SQL = load_queries("crmd.testing")
 ZONES = [
@@ -41,19 +47,32 @@ SELECT count(*) AS jobs, count(DISTINCT user_id) AS users, min(run_at) AS first,
         FROM crmd.job WHERE run_at >= $1 GROUP BY tenth) t) AS tenths
 FROM crmd.job WHERE run_at >= $1
 """
+YEAR = """
+SELECT t.schedule_id, s.timezone, t.due_at FROM crmd.tick t JOIN crmd.schedule s ON s.id = t.schedule_id
+WHERE t.job_id IS NOT NULL ORDER BY t.schedule_id, t.due_at
+"""
+YEAR_DAYS = 365
 
 
-async def main(due: int, total: int) -> None:
+async def main(due: int, total: int, yearly: int) -> None:
     """Print seconds and rates."""
     with TestServer() as server:
-        async with asyncpg.create_pool(server.dsn(await server.create()), min_size=0, max_size=4) as pool:
-            async with pool.acquire() as connection:
-                await migrate(connection, read_migrations("crmd", "crmd.store"))
-            await pool.execute(SQL.clock_inject)
-            await pool.execute("INSERT INTO crmd.job_type (name, plugin, queue) VALUES ('digest', 'bench', 'normal')")
-            await pool.execute(SQL.clock_freeze, START)
+        async with _database(server) as pool:
             await _a_day(pool, total)
             await _one_instant(pool, total, due)
+        async with _database(server) as pool:
+            await _a_year(pool, yearly)
+
+
+@contextlib.asynccontextmanager
+async def _database(server: TestServer) -> AsyncIterator[asyncpg.Pool[Any]]:
+    async with asyncpg.create_pool(server.dsn(await server.create()), min_size=0, max_size=4) as pool:
+        async with pool.acquire() as connection:
+            await migrate(connection, read_migrations("crmd", "crmd.store"))
+        await pool.execute(SQL.clock_inject)
+        await pool.execute("INSERT INTO crmd.job_type (name, plugin, queue) VALUES ('digest', 'bench', 'normal')")
+        await pool.execute(SQL.clock_freeze, START)
+        yield pool
 
 
 async def _a_day(pool: asyncpg.Pool[Any], total: int) -> None:
@@ -92,6 +111,29 @@ async def _one_instant(pool: asyncpg.Pool[Any], total: int, due: int) -> None:
     sys.stdout.write(f"  {row['jobs']:,} jobs from {row['first']:%T} to {row['last']:%T}, by tenths {row['tenths']}\n")
 
 
+async def _a_year(pool: asyncpg.Pool[Any], count: int) -> None:
+    """Two daemons look each hour, and each job ends at once, as a daemon's would."""
+    await _fill(pool, 1, count, "0 9 * * *", ZONES)
+    await _until_dry(pool)
+    began = time.perf_counter()
+    for hour in range(1, YEAR_DAYS * 24 + 1):
+        await pool.execute(SQL.clock_freeze, START + timedelta(hours=hour))
+        await asyncio.gather(_until_dry(pool), _until_dry(pool))
+        await pool.execute("WITH ended AS (DELETE FROM crmd.job) DELETE FROM crmd.unique_key")
+    rows = await pool.fetch(YEAR)
+    _say(f"fired a year of {count:,}", began, len(rows))
+    days: dict[str, list[datetime]] = {}
+    for row in rows:  # on Python's own calendar of zones: the server's may be of another year
+        local = row["due_at"].astimezone(ZoneInfo(row["timezone"]))
+        days.setdefault(row["schedule_id"], []).append(local)
+    right = [
+        all(tick.hour == 9 and tick.minute == 0 for tick in ticks)
+        and [tick.date() for tick in ticks] == [ticks[0].date() + timedelta(days=n) for n in range(YEAR_DAYS)]
+        for ticks in days.values()
+    ]
+    sys.stdout.write(f"  {sum(right):,} of {len(days):,} fired at 9:00 on each of {YEAR_DAYS} local days, once\n")
+
+
 async def _fill(pool: asyncpg.Pool[Any], first: int, last: int, expression: str, zones: list[str]) -> None:
     for low in range(first, last + 1, 10_000):
         high = min(low + 9_999, last)
@@ -110,5 +152,5 @@ def _say(what: str, began: float, count: int) -> None:
 
 
 if __name__ == "__main__":
-    given = [int(word.replace(",", "")) for word in sys.argv[1:3]]
-    asyncio.run(main(*(given + [100_000, 1_000_000][len(given) :])))
+    given = [int(word.replace(",", "")) for word in sys.argv[1:4]]
+    asyncio.run(main(*(given + [100_000, 1_000_000, 2_000][len(given) :])))

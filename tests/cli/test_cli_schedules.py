@@ -55,6 +55,11 @@ def test_a_window_is_backfilled_once(crmd: Run) -> None:
     again = crmd("schedules", *window, "--json").json
     assert [row["answer"] for row in again] == ["fired already"] * 3
     assert len(crmd("jobs", "--json").json) == 3
+    crmd("schedules", "pause", "hourly")
+    trail = crmd("audit", "--target", "hourly", "--json").json
+    assert [row["action"] for row in trail] == [
+        "schedules.pause", "schedules.backfill", "schedules.backfill", "schedules.add"
+    ]  # fmt: skip
 
 
 def test_a_window_that_does_not_fit_is_refused(crmd: Run) -> None:

@@ -13,7 +13,7 @@ ALTER TABLE crmd.schedule
     ADD COLUMN last_tick_at   timestamptz,                -- the newest tick that fired or was skipped
     ADD COLUMN done_at        timestamptz;                -- no tick will follow; kept as long as ended jobs are
 ALTER TABLE crmd.schedule ADD CONSTRAINT schedule_offset
-    CHECK (offset_seconds = 0 OR expression LIKE 'at %') NOT VALID;
+    CHECK (offset_seconds = 0 OR expression ILIKE 'at %') NOT VALID;
 ALTER TABLE crmd.schedule ADD CONSTRAINT schedule_tenant
     CHECK (connection_id IS NULL OR workspace_id IS NOT NULL) NOT VALID;
 ALTER TABLE crmd.schedule ADD CONSTRAINT schedule_bounds
@@ -180,7 +180,7 @@ BEGIN
     WHERE s.id = ANY (ARRAY(
         SELECT m.id FROM crmd.schedule m
         WHERE m.subject = move_subject.subject AND m.workspace_id IS NOT DISTINCT FROM move_subject.workspace_id
-          AND m.expression LIKE 'at %' AND m.expression <> v_expression
+          AND m.expression ILIKE 'at %' AND m.expression <> v_expression
         ORDER BY m.id FOR UPDATE));
     GET DIAGNOSTICS v_moved = ROW_COUNT;
     RETURN v_moved;
