@@ -117,11 +117,11 @@ class Waiting:
         if place.stored is not None and place.stored.seconds_left is not None:
             return msgspec.json.decode(stored, type=list[ChildOutcome])
         ids = msgspec.json.decode(stored, type=list[UUID])
-        rows = await families.children_ended(self._pool, ids, self._run.row["created_at"])
-        ended = {row["id"]: _outcome(row) for row in rows}
-        if any(child_id not in ended for child_id in ids):
+        rows = await families.children_stand(self._pool, ids, self._run.row["created_at"])
+        if not all(row["is_over"] for row in rows):
             raise Suspension(0, held="gather")
-        outcomes = [ended[child_id] for child_id in ids]
+        ended = {row["id"]: _outcome(row) for row in rows}
+        outcomes = [ended.get(child_id) or _forgotten(child_id) for child_id in ids]
         data = encode_json(outcomes)
         if len(data) > GATHERED_BYTES_MAX:
             raise FailJob(
@@ -139,6 +139,11 @@ def _event(stored: str | None) -> AwaitedEvent | None:
     return None if stored is None else msgspec.json.decode(stored, type=AwaitedEvent | None)
 
 
-def _outcome(row: Any) -> ChildOutcome:  # noqa: ANN401 - a row of children_ended.sql
+def _forgotten(child_id: UUID) -> ChildOutcome:
+    """A child that was erased, or that retention has let go: how it ended nobody knows any more."""
+    return ChildOutcome(id=child_id, status="cancelled", error="it is no longer kept")
+
+
+def _outcome(row: Any) -> ChildOutcome:  # noqa: ANN401 - a row of children_stand.sql
     result = None if row["result"] is None else msgspec.json.decode(row["result"])
     return ChildOutcome(id=row["id"], status=row["status"], result=result, error=row["error"])

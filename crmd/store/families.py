@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from crmd.errors import UsageError
+from crmd.errors import RetryJob, UsageError
 from crmd.store import leases
 from crmd.store.queries import load_queries
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crmd.store.pools import Connection, Pool
 
 _SQL = load_queries("crmd.store")
+_REJECTED = "CR010"
 
 
 async def settle_parent(connection: Connection, row: EndedRow) -> bool:
@@ -61,6 +62,10 @@ async def start_children(
     """Enqueue children of several types, `[{"type": …, "payload": {…}}]`; answers ids in their order.
 
     A child whose unique key is taken is the job that holds it, and counts as a child all the same.
+
+    Raises:
+        RetryJob: A full limit rejected one of them; none was started.
+        UsageError: No such job type.
     """
     try:
         rows = await connection.fetch(
@@ -73,9 +78,9 @@ async def start_children(
     return [row["id"] for row in rows]
 
 
-async def children_ended(connection: Connection | Pool, ids: Sequence[UUID], since: datetime) -> list[Any]:
-    """What became of those of the jobs that are over."""
-    return await connection.fetch(_SQL.children_ended, ids, since)
+async def children_stand(connection: Connection | Pool, ids: Sequence[UUID], since: datetime) -> list[Any]:
+    """How those of the jobs stand that are still kept."""
+    return await connection.fetch(_SQL.children_stand, ids, since)
 
 
 async def start_batch(
@@ -115,6 +120,8 @@ async def add_to_batch(connection: Connection, batch_id: UUID, jobs: bytes) -> l
 
 def _told(error: asyncpg.PostgresError) -> BaseException:
     """A mistake of the caller's as its sentence; anything else as it is."""
+    if error.sqlstate == _REJECTED:
+        return RetryJob(str(error))
     if error.sqlstate and error.sqlstate.startswith("CR"):
         return UsageError(f"{str(error).capitalize()}.", hint=getattr(error, "hint", None) or "")
     return error

@@ -161,3 +161,61 @@ async def twelve_steps(ctx: crmd.Context, payload: Deadly) -> list[int]:
         if payload.is_deadly and ctx.job.fence == fresh + 1:
             os.kill(os.getpid(), signal.SIGKILL)
     return squares
+
+
+class Program(crmd.Payload, frozen=True):
+    """What a durable job does, operation by operation: a word and a number each."""
+
+    operations: list[tuple[str, int]]
+
+
+async def _done(ctx: crmd.Context, name: str) -> str:
+    """Leaves a row that says which claim called it; not in the transaction that keeps the step."""
+    async with ctx.transaction() as tx:
+        await tx.execute(crmd.load_queries("durable_plugin").do, ctx.job.id, f"{name}@{ctx.job.fence}")
+    return name
+
+
+async def _done_within(tx: crmd.Transaction, ctx: crmd.Context, name: str) -> str:
+    await tx.execute(crmd.load_queries("durable_plugin").do, ctx.job.id, f"{name}@{ctx.job.fence}")
+    return name
+
+
+async def _beside(ctx: crmd.Context, place: int, count: int) -> list[object]:
+    found: list[object] = [None] * count
+
+    async def one(number: int) -> None:
+        found[number] = await ctx.step(f"beside {place} {number}", _done, ctx, f"beside {place} {number}")
+
+    async with anyio.create_task_group() as tasks:
+        for number in range(count):
+            tasks.start_soon(one, number)
+    return found
+
+
+async def _operate(ctx: crmd.Context, place: int, word: str, number: int) -> object:
+    match word:
+        case "step":
+            return await ctx.step(f"step {place}", _done, ctx, f"step {place}")
+        case "within":
+            return await ctx.step(f"within {place}", _done_within, ctx, f"within {place}", is_transaction=True)
+        case "beside":
+            return await _beside(ctx, place, number)
+        case "sleep":
+            return await ctx.sleep(number * 60)
+        case "nap":
+            return await ctx.sleep(0.001)
+        case "wait":
+            event = await ctx.wait_for_event("approved", match={"number": number})
+            return event and event.data["number"]
+        case "late":
+            return await ctx.wait_for_event("never", timeout_seconds=number)
+        case _:
+            outcomes = await ctx.gather([("answers", Wish(number=one)) for one in range(number)])
+            return [outcome.result for outcome in outcomes]
+
+
+@crmd.job("program", queue="slow", max_attempts=3, timeout_seconds=120)
+async def program(ctx: crmd.Context, payload: Program) -> list[object]:
+    """Does what its payload says."""
+    return [await _operate(ctx, place, word, number) for place, (word, number) in enumerate(payload.operations)]

@@ -352,15 +352,26 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
 #variable_conflict use_column
 DECLARE
     t record;
+    e record;
 BEGIN
     FOR t IN
         SELECT j.item ->> 'type' AS type, array_agg(coalesce(j.item -> 'payload', '{}') ORDER BY j.place) AS payloads,
                array_agg(j.place::integer ORDER BY j.place) AS places
         FROM jsonb_array_elements(enqueue_children.jobs) WITH ORDINALITY AS j(item, place) GROUP BY 1 ORDER BY 1
     LOOP
-        RETURN QUERY SELECT t.places[e.place], e.id, e.is_new FROM crmd.enqueue_many(
+        FOR e IN SELECT * FROM crmd.enqueue_many(
             t.type, t.payloads, workspace_id => enqueue_children.workspace_id, user_id => enqueue_children.user_id,
-            parent_id => enqueue_children.parent_id, meta => enqueue_children.meta) e;
+            parent_id => enqueue_children.parent_id, meta => enqueue_children.meta)
+        LOOP
+            IF e.answer = 'rejected' THEN
+                RAISE EXCEPTION 'a full limit rejected a job of type "%"', t.type USING ERRCODE = 'CR010',
+                    HINT = 'None of the jobs was enqueued; try again later.';
+            END IF;
+            place := t.places[e.place];
+            id := e.id;
+            is_new := e.is_new;
+            RETURN NEXT;
+        END LOOP;
     END LOOP;
 END $$;
 
