@@ -1,5 +1,5 @@
 -- Claims one named job if nothing holds it back; for `crmd run-once`, which runs it in its own process.
--- The keys are checked by the caller (claim_lock, lanes_room) in the same transaction.
+-- The keys are checked by the caller (keys_lock, keys_room) in the same transaction.
 -- $1 uuid: job id  $2 uuid: claim id  $3 uuid: daemon id
 -- Index: job_pkey.
 WITH taken AS (

@@ -4,7 +4,7 @@
 -- ($4, $5) starts behind the last key this daemon saw, so that dead index entries, which an old snapshot keeps alive,
 -- are walked over once and not with every claim; the caller restarts it when dry, on a wake-up and every second.
 -- $1 text: queue  $2 int: how many at most  $3 uuid: claim id  $4 timestamptz, $5 uuid: watermark
--- $6 uuid: daemon id. A daemon that was declared dead claims nothing.
+-- $6 uuid: daemon id. A daemon that was declared dead claims nothing.  $7 text[]: job types that rest
 -- Index: job_ready (queue, rank_at, id), then job_pkey.
 WITH taken AS (
     DELETE FROM crmd.job WHERE id = ANY (ARRAY(
@@ -12,6 +12,7 @@ WITH taken AS (
         WHERE j.queue = $1 AND j.lane IS NULL AND j.held IS NULL
           AND (j.rank_at, j.id) > ($4, $5)
           AND j.rank_at <= (SELECT crmd.clock()) AND j.run_at <= (SELECT crmd.clock())
+          AND j.type <> ALL ($7::text[])
           AND (j.expires_at IS NULL OR j.expires_at > (SELECT crmd.clock()))
           AND EXISTS (SELECT FROM crmd.daemon d WHERE d.id = $6 AND NOT d.is_dead)
         ORDER BY j.rank_at, j.id LIMIT $2 FOR UPDATE OF j SKIP LOCKED))

@@ -1,5 +1,5 @@
--- Claims named suspects, to run each in a process of its own. Their keys are checked by the caller (claim_lock,
--- lanes_room) in the same transaction. The crash is counted here, before the process can die.
+-- Claims named suspects, to run each in a process of its own. Their keys are checked by the caller (keys_lock,
+-- keys_room) in the same transaction. The crash is counted here, before the process can die.
 -- $1 uuid[]: job ids  $2 uuid: claim id  $3 uuid: daemon id
 -- Index: job_pkey.
 WITH taken AS (

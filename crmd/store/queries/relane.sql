@@ -1,6 +1,3 @@
--- Gives the waiting jobs of a type the lane that its new keys make. $1 text: job type
--- Reads crmd.job whole; runs only when an operator or a new release has changed the keys.
-UPDATE crmd.job j SET lane = crmd.lane_of(t.keys, j.workspace_id, j.user_id, j.payload)
-FROM crmd.job_type t
-WHERE t.name = $1 AND j.type = $1
-  AND j.lane IS DISTINCT FROM crmd.lane_of(t.keys, j.workspace_id, j.user_id, j.payload)
+-- Gives the next jobs of a type whose keys have changed the lane that they make; answers whether there are more.
+-- $1 int: how many jobs to look at. Index: job_pkey.
+SELECT crmd.relane($1)
