@@ -6,6 +6,7 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import TypeAlias, cast
 
 from croniter import croniter
@@ -149,6 +150,7 @@ def read_crontab(expression: str, *, spread_id: str | None = None) -> Crontab:
     return crontab
 
 
+@lru_cache(maxsize=4096)
 def is_hashed(expression: str) -> bool:
     """Whether it has an `H`, so that schedules of one expression have ticks of their own each."""
     return any(element.startswith("h") for element in expression.lower().replace(",", " ").split())

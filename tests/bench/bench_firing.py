@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -60,8 +61,14 @@ async def main(due: int, total: int, yearly: int) -> None:
         async with _database(server) as pool:
             await _a_day(pool, total)
             await _one_instant(pool, total, due)
+            _say_memory()
         async with _database(server) as pool:
             await _a_year(pool, yearly)
+
+
+def _say_memory() -> None:
+    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    sys.stdout.write(f"  this process took {peak_bytes / 2**20:.0f} MiB at the most\n")
 
 
 @contextlib.asynccontextmanager
