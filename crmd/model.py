@@ -17,6 +17,7 @@ Priority: TypeAlias = Literal["critical", "high", "normal", "low"]
 Status: TypeAlias = Literal["pending", "scheduled", "processing", "completed", "failed", "cancelled", "dead"]
 CatchUp: TypeAlias = Literal["skip", "last", "all"]
 Overlap: TypeAlias = Literal["skip", "queue_one", "allow"]
+OnFull: TypeAlias = Literal["queue", "cancel_running", "reject_new"]
 Scope: TypeAlias = Literal["waiting", "unfinished", "for"]
 OnConflict: TypeAlias = Literal["return", "replace", "merge", "push_back", "keep_time"]
 Answer: TypeAlias = Literal["created", "returned", "replaced", "merged", "pushed_back", "kept", "rejected"]
@@ -82,18 +83,35 @@ class Enqueued:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Concurrency:
-    """How many jobs of a type may run at a time.
+    """How many jobs of a type may run at a time. A type may have several of these; all must pass at once.
 
     Args:
         max: Running jobs at the most.
         per: `None` for all of the type together, `"workspace"`, `"user"`, or the name of a payload field (as on the
             wire, camelCase) whose values are counted each on its own.
         scope: `"fleet"` over all daemons, `"daemon"` inside each.
+        floor: While fewer jobs of a value run than this, its turn comes before those of the others; needs `per`.
+        on_full: What becomes of a new job when as many as `max` run or wait: `"queue"` lets it wait, `"reject_new"`
+            does not enqueue it, `"cancel_running"` cancels the oldest for it.
     """
 
     max: int
     per: str | None = None
     scope: Literal["fleet", "daemon"] = "fleet"
+    floor: int = 0
+    on_full: OnFull = "queue"
+
+    def __post_init__(self) -> None:
+        """Refuse what does not hold together."""
+        if self.floor and (self.per is None or self.scope == "daemon" or self.floor > self.max):
+            raise PluginError(
+                "A floor is for each value of a key over all daemons, and not above its max.", hint="Give it a per."
+            )
+        if self.on_full != "queue" and (self.scope == "daemon" or self.max < 1):
+            raise PluginError(
+                f"on_full={self.on_full!r} needs a limit over all daemons that lets a job run.",
+                hint='Leave scope at "fleet".',
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

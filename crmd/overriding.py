@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from crmd.model import Concurrency, Schedule
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from crmd.config.settings import JobOverride, Queue
     from crmd.job_type import JobType
+    from crmd.model import OnFull
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +23,14 @@ class Key:
     per: str | None = None
     max: int | None = None
     is_local: bool = False
+    floor: int = 0
+    on_full: OnFull = "queue"
 
     def as_json(self) -> dict[str, str]:
         """The element of `crmd.job_type.keys`."""
-        return {"name": self.name} if self.per is None else {"name": self.name, "per": self.per}
+        per = {} if self.per is None else {"per": self.per}
+        on_full = {} if self.on_full == "queue" else {"onFull": self.on_full}
+        return {"name": self.name, **per, **on_full}
 
 
 def overridden(job_type: JobType, override: JobOverride | None) -> JobType:
@@ -40,7 +45,11 @@ def overridden(job_type: JobType, override: JobOverride | None) -> JobType:
     concurrency = job_type.concurrency
     if override.concurrency is not None:
         local = tuple(bound for bound in concurrency if bound.scope == "daemon")
-        concurrency = (*local, *(Concurrency(max=rule.max, per=rule.per) for rule in override.concurrency))
+        rules = (
+            Concurrency(max=rule.max, per=rule.per, floor=rule.floor, on_full=rule.on_full)
+            for rule in override.concurrency
+        )
+        concurrency = (*local, *rules)
     if override.concurrency_per_daemon is not None:
         fleet = tuple(bound for bound in concurrency if bound.scope == "fleet")
         concurrency = (*fleet, Concurrency(max=override.concurrency_per_daemon, scope="daemon"))
@@ -51,19 +60,31 @@ def overridden(job_type: JobType, override: JobOverride | None) -> JobType:
 
 
 def keys_of(job_type: JobType, queues: Mapping[str, Queue]) -> list[Key]:
-    """The keys that make the lane of the type's jobs, the most specific first."""
+    """The keys that make the lane of the type's jobs, the most specific first.
+
+    Unless the queue has no fair turns, jobs of a workspace have a key of it, so that workspaces take turns.
+    """
     keys = []
+    queue = queues.get(job_type.queue)
     if job_type.connection is not None:
         keys.append(Key("connection", per=job_type.connection))
     fleet = [bound for bound in job_type.concurrency if bound.scope == "fleet"]
-    for per in sorted({bound.per for bound in fleet}, key=lambda per: (per is None, per)):
-        most = min(bound.max for bound in fleet if bound.per == per)
+    counted = {bound.per for bound in fleet} | ({"workspace"} if queue is None or queue.fair_turns else set())
+    for per in sorted(counted, key=lambda per: (per is None, per)):
         name = f"type:{job_type.name}" if per is None else f"type:{job_type.name}:{per}"
-        keys.append(Key(name, per=per, max=most))
+        keys.append(_key(name, per, [bound for bound in fleet if bound.per == per]))
     local = [bound.max for bound in job_type.concurrency if bound.scope == "daemon"]
     if local:
         keys.append(Key(f"local:{job_type.name}", max=min(local), is_local=True))
-    queue = queues.get(job_type.queue)
     if queue is not None and queue.slots_fleet is not None:
         keys.append(Key(f"queue:{job_type.queue}", max=queue.slots_fleet))
     return keys
+
+
+def _key(name: str, per: str | None, bounds: Sequence[Concurrency]) -> Key:
+    """The key of bounds on the same thing: the tightest counts. Without any it is a gate."""
+    if not bounds:
+        return Key(name, per=per)
+    tightest = min(bounds, key=lambda bound: bound.max)
+    floor = min(max(bound.floor for bound in bounds), tightest.max)
+    return Key(name, per=per, max=tightest.max, floor=floor, on_full=tightest.on_full)

@@ -19,8 +19,10 @@ from crmd.engine.run import Run
 from crmd.engine.settler import Settler
 from crmd.errors import UnreachableError
 from crmd.outcome import Stop
-from crmd.store import leases
+from crmd.store import jobs, lane_claims, leases
+from crmd.store.jobs import NewJobs
 from crmd.store.leases import Token
+from crmd.tuning import UNTUNED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -38,9 +40,11 @@ class Parts:
         self.settler = Settler(workbench._pool, lambda _: None)
         self.executor = Executor(workbench.everything.services, self.settler, {"fast": 10, "normal": 10})
         self.queue = self.executor.queues["fast"]
+        self.tuning = UNTUNED
         self.claimer = Claimer(
-            workbench._pool, self.executor, self.queue, poll_max_seconds=0.01, local_limits=lambda: ()
-        )
+            workbench._pool, self.executor, self.queue, poll_max_seconds=0.01, local_limits=lambda: (),
+            tuning=lambda: self.tuning,
+        )  # fmt: skip
         self.claimer.begin(workbench._daemon_id)
 
     async def settle(self) -> None:
@@ -49,6 +53,11 @@ class Parts:
             await anyio.lowlevel.checkpoint()
         if self.settler.backlog:
             await self.settler.settle_once()
+
+
+async def enqueue_plain(workbench: Workbench) -> None:
+    """Enqueue a job of no workspace, which needs no key."""
+    await jobs.enqueue_many(workbench._pool, NewJobs(type="add-one", payloads=[b"{}"]))
 
 
 @asynccontextmanager
@@ -87,14 +96,14 @@ async def test_a_lost_answer_loses_no_job(
 
 async def test_what_ran_already_is_not_recovered(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """When only the second statement of a claim is cut off, what the first one got runs once."""
-    await workbench.enqueue("add-one")
+    await enqueue_plain(workbench)
 
     async def cut(*_: Any) -> list[Any]:  # noqa: ANN401 - whatever is passed on
         raise asyncpg.ConnectionDoesNotExistError("cut")
 
     async with parts(workbench) as moving:
         with monkeypatch.context() as patched:
-            patched.setattr(leases, "claim_lanes", cut)
+            patched.setattr(lane_claims, "claim_lanes", cut)
             with pytest.raises(asyncpg.ConnectionDoesNotExistError):
                 await moving.claimer.claim_once()
         while moving.executor.runs:
@@ -108,7 +117,7 @@ async def test_a_claim_for_a_life_that_ended_is_given_back(
     workbench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a claim gets after its daemon has begun to drain goes back in order and does not start."""
-    await workbench.enqueue("add-one")
+    await enqueue_plain(workbench)
     claim = leases.claim_ready
 
     async with parts(workbench) as moving:
@@ -141,7 +150,7 @@ async def test_a_waiting_key_is_free_before_its_job_starts(
         monkeypatch.setattr(leases, "free_started", watch)
         moving.claimer = Claimer(
             workbench._pool, moving.executor, moving.executor.queues["normal"], poll_max_seconds=0.01,
-            local_limits=lambda: (),
+            local_limits=lambda: (), tuning=lambda: UNTUNED,
         )  # fmt: skip
         moving.claimer.begin(workbench._daemon_id)
         await moving.claimer.claim_once()

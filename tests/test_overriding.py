@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pytest
 
 import crmd
 from crmd.config.settings import ConcurrencyRule, JobOverride, Queue
+from crmd.errors import PluginError
 from crmd.overriding import Key, keys_of, overridden
 
 if TYPE_CHECKING:
@@ -73,16 +76,38 @@ def test_keys_go_from_the_most_specific_to_the_widest() -> None:
 
 def test_the_tightest_of_equal_bounds_counts() -> None:
     """Of two bounds on the same thing the smaller one is the limit."""
-    job_type = replace(plain, connection=None, concurrency=(crmd.Concurrency(max=5), crmd.Concurrency(max=3)))
-    assert keys_of(job_type, {}) == [Key("type:plain", max=3)]
+    bounds = (crmd.Concurrency(max=5, per="workspace", floor=4), crmd.Concurrency(max=3, per="workspace"))
+    job_type = replace(plain, connection=None, concurrency=bounds)
+    assert keys_of(job_type, {}) == [Key("type:plain:workspace", per="workspace", max=3, floor=3)]
 
 
-def test_a_job_type_without_bounds_has_no_lane() -> None:
-    """No keys, no lane: the quick way of claiming is for those."""
-    assert keys_of(replace(plain, connection=None, concurrency=()), {"normal": Queue(slots=5)}) == []
+def test_a_job_type_without_bounds_takes_turns_by_workspace() -> None:
+    """Its only key is a gate for each workspace; where the queue has no fair turns it has none, and no lane."""
+    job_type = replace(plain, connection=None, concurrency=())
+    assert keys_of(job_type, {"normal": Queue(slots=5)}) == [Key("type:plain:workspace", per="workspace")]
+    assert keys_of(job_type, {"normal": Queue(slots=5, fair_turns=False)}) == []
+    totalled = replace(job_type, concurrency=(crmd.Concurrency(max=3),))
+    assert keys_of(totalled, {"normal": Queue(fair_turns=False)}) == [Key("type:plain", max=3)]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {"max": 5, "floor": 1},
+        {"max": 5, "per": "workspace", "floor": 6},
+        {"max": 5, "per": "workspace", "floor": 1, "scope": "daemon"},
+        {"max": 5, "scope": "daemon", "on_full": "reject_new"},
+        {"max": 0, "on_full": "cancel_running"},
+    ],
+)
+def test_a_limit_that_makes_no_sense_is_refused(words: dict[str, Any]) -> None:
+    """A floor needs a key and room under the ceiling; turning jobs away needs a limit that lets one run."""
+    with pytest.raises(PluginError):
+        crmd.Concurrency(**words)
 
 
 def test_a_key_as_it_is_stored() -> None:
     """The stored form names what a bound counts per, or nothing."""
     assert Key("type:x", max=3).as_json() == {"name": "type:x"}
+    assert Key("type:x", max=3, on_full="reject_new").as_json() == {"name": "type:x", "onFull": "reject_new"}
     assert Key("type:x:user", per="user").as_json() == {"name": "type:x:user", "per": "user"}

@@ -78,7 +78,7 @@ async def test_claim_uses_its_index(workbench: Workbench, depth: int) -> None:
     for analyzed in (False, True):
         if analyzed:
             await pool.execute("ANALYZE crmd.job")
-        plan = await _plan(workbench, CORE.claim_ready, "fast", 50, NOBODY, *BEGINNING, workbench._daemon_id)
+        plan = await _plan(workbench, CORE.claim_ready, "fast", 50, NOBODY, *BEGINNING, workbench._daemon_id, [])
         if depth > 1_000:  # PostgreSQL 15 rather scans the few pages of a small table, and is right
             assert "job_ready" in _indexes(plan)
             assert "Seq Scan on job" not in _scans(plan)
@@ -95,11 +95,27 @@ async def test_lanes_are_hopped_not_scanned(workbench: Workbench) -> None:
     plan = await _plan(workbench, CORE.lanes_due, "normal", "", 256)
     assert "job_lane" in _indexes(plan)
     assert _rows_read(plan, "job_lane") <= 20
-    plan = await _plan(
-        workbench, CORE.claim_lanes, "normal", ["type:x:workspace/1", "type:x:workspace/3"], [5, 5], NOBODY,
-        workbench._daemon_id,
-    )  # fmt: skip
-    assert _rows_read(plan, "job_lane") <= 10
+
+
+@pytest.mark.crmd_plugins
+async def test_a_claim_of_lanes_reads_what_it_takes(workbench: Workbench) -> None:
+    """However much waits and runs in other lanes, a claim reads the jobs that it takes, and each of them twice."""
+    pool = workbench.everything.pools.control
+    for lane in range(5):
+        await pool.execute(FILL, 5_000, "-1 minute", "normal", f"type:x:workspace/{lane}")
+    await pool.execute("ANALYZE crmd.job; INSERT INTO crmd.concurrency (name, max) VALUES ('type:x:workspace', 5)")
+    lanes = ["type:x:workspace/1", "type:x:workspace/3"]
+    async with pool.acquire() as connection, connection.transaction():
+        rows = await connection.fetch(
+            CORE.claim_lanes, "normal", lanes, [9, 9], 50, NOBODY, workbench._daemon_id, [], [], []
+        )
+        assert len(rows) == 10
+        read = await connection.fetchrow(
+            "SELECT seq_scan, idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'crmd.job'::regclass"
+        )
+    assert read is not None
+    assert read["seq_scan"] == 0
+    assert read["idx_tup_fetch"] <= 24
 
 
 async def _plan(workbench: Workbench, query: str, *args: object) -> dict[str, Any]:

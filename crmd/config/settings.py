@@ -63,6 +63,9 @@ class Queue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     slots_fleet: Annotated[
         Count | None, Meta(description="jobs that all daemons together run at a time; none is no bound")
     ] = None
+    fair_turns: Annotated[
+        bool, Meta(description="workspaces take turns; off: their jobs run in the order of the queue")
+    ] = True
 
 
 class ConcurrencyRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -73,6 +76,10 @@ class ConcurrencyRule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         str | None,
         Meta(description="`workspace`, `user` or a payload field; each of its values is counted on its own"),
     ] = None
+    floor: Annotated[int, Meta(ge=0, description="while fewer run, the turn comes before all others; needs `per`")] = 0
+    on_full: Annotated[
+        Literal["queue", "cancel_running", "reject_new"], Meta(description="what becomes of new jobs of a full key")
+    ] = "queue"
 
 
 class JobOverride(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from crmd.store import leases
-from crmd.store.leases import BEGINNING, LaneTurn, Token
+from crmd.engine.source import Source, claim_from
+from crmd.lanes import Turns
+from crmd.store import lane_claims, leases
+from crmd.store.leases import BEGINNING, Token
 from crmd.store.pools import UNREACHABLE
 from crmd.store.queries import load_queries
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from crmd.engine.executor import Executor, Queue
     from crmd.store.pools import Pool
+    from crmd.tuning import Tuning
 
 _LOG = logging.getLogger("crmd.engine")
 _SQL = load_queries("crmd.store")
@@ -45,6 +48,7 @@ class Claimer:
         queue: The queue's room in this daemon.
         poll_max_seconds: Longest nap.
         local_limits: Names of limits that count inside this daemon, with the job type and the most of each.
+        tuning: What operators have changed live.
     """
 
     def __init__(
@@ -55,15 +59,18 @@ class Claimer:
         *,
         poll_max_seconds: float,
         local_limits: Callable[[], Sequence[tuple[str, str, int]]],
+        tuning: Callable[[], Tuning],
     ) -> None:
         self._pool = pool
         self._executor = executor
         self._queue = queue
         self._poll_max_seconds = poll_max_seconds
         self._local_limits = local_limits
+        self._tuning = tuning
         self._watermark: tuple[datetime, UUID] = BEGINNING
         self._restart_at = 0.0
-        self._turn = LaneTurn()
+        self._turns = Turns()
+        self._sources = [Source(self._claim_lanes), Source(self._claim_ready)]
         self._woken = anyio.Event()
         self._unknown_claims: list[UUID] = []
         self.is_idle = False
@@ -79,12 +86,28 @@ class Claimer:
     def wake(self) -> None:
         """Look again at once, from the beginning of the queue."""
         self._restart_at = 0.0
+        self._turns.wake()
+        self._woken.set()
+
+    def retune(self) -> None:
+        """Work by what operators have changed."""
+        self._turns.forget()
+        self.wake()
+
+    def freed(self, lanes: Sequence[str]) -> None:
+        """Jobs of these lanes have ended here: what they held is free for the next."""
+        for lane in lanes:
+            self._turns.freed(lane)
         self._woken.set()
 
     async def claim_once(self) -> float:
         """One claim; answers 0 when there may be more, after having waited for room or for a wake-up."""
         if self.daemon_id is None:  # between two incarnations nothing may be claimed
             return PAUSE_SECONDS
+        if f"queue:{self._queue.name}" in self._tuning().paused:
+            self._woken = anyio.Event()
+            await self._sleep(self._poll_max_seconds)
+            return 0.0
         await self._wait_for_room()
         self._woken = anyio.Event()
         wanted = self._queue.free
@@ -96,7 +119,8 @@ class Claimer:
         if not self.is_idle:
             await self._say_idle(is_idle=True)
             return 0.0
-        await self._sleep()
+        due = await self._pool.fetchval(_SQL.next_due, self._queue.name, self._poll_max_seconds)
+        await self._sleep(min(self._poll_max_seconds if due is None else due, self._turns.wait_seconds))
         return 0.0
 
     async def _wait_for_room(self) -> None:
@@ -115,10 +139,8 @@ class Claimer:
 
     async def _claim(self, wanted: int, daemon_id: UUID) -> int:
         await self._recover_unknown(daemon_id)
-        found = await self._claim_ready(wanted, daemon_id)
-        if found < wanted:
-            found += await self._claim_lanes(wanted - found, daemon_id)
-        return found
+        self._sources.reverse()
+        return await claim_from(self._sources, wanted, daemon_id, time.monotonic())
 
     async def _claim_ready(self, wanted: int, daemon_id: UUID) -> int:
         now = time.monotonic()
@@ -136,14 +158,21 @@ class Claimer:
     async def _claim_behind_watermark(self, wanted: int, daemon_id: UUID) -> list[Any]:
         claim_id = leases.new_claim_id()
         with self._answer_may_be_lost(claim_id):
-            return await leases.claim_ready(self._pool, daemon_id, self._queue.name, wanted, self._watermark, claim_id)
+            return await leases.claim_ready(
+                self._pool, daemon_id, self._queue.name, wanted, self._watermark, claim_id, self._tuning().paused_types
+            )
 
     async def _claim_lanes(self, wanted: int, daemon_id: UUID) -> int:
         claim_id = leases.new_claim_id()
-        with self._answer_may_be_lost(claim_id):
-            rows = await leases.claim_lanes(
-                self._pool, daemon_id, self._queue.name, wanted, self._turn, self._local_free(), claim_id
-            )
+        queue, tuning = self._queue.name, self._tuning()
+        try:
+            with self._answer_may_be_lost(claim_id):
+                rows = await lane_claims.claim_lanes(
+                    self._pool, daemon_id, queue, wanted, self._turns, self._local_free(), claim_id, tuning
+                )
+        except BaseException:
+            self._turns.forget()
+            raise
         return await self._accept(rows, daemon_id)
 
     @contextmanager
@@ -184,7 +213,8 @@ class Claimer:
 
     def _local_free(self) -> dict[str, int]:
         taken = self._executor.taken_of_type
-        return {name: max(most - taken[job_type], 0) for name, job_type, most in self._local_limits()}
+        tuned = self._tuning().local
+        return {name: max(tuned.get(name, most) - taken[job_type], 0) for name, job_type, most in self._local_limits()}
 
     async def _say_idle(self, *, is_idle: bool) -> None:
         if self.is_idle == is_idle:
@@ -192,9 +222,7 @@ class Claimer:
         self.is_idle = is_idle
         await self._pool.execute(_SQL.daemon_idle, self.daemon_id, self._queue.name, is_idle)
 
-    async def _sleep(self) -> None:
-        due = await self._pool.fetchval(_SQL.next_due, self._queue.name, self._poll_max_seconds)
-        seconds = self._poll_max_seconds if due is None else min(max(due, 0.01), self._poll_max_seconds)
-        seconds = min(seconds, self._poll_max_seconds) * (1 - 0.1 * random.random())  # noqa: S311 - jitter
-        with anyio.move_on_after(max(seconds, 0.01)):
+    async def _sleep(self, seconds: float) -> None:
+        seconds = min(max(seconds, 0.01), self._poll_max_seconds) * (1 - 0.1 * random.random())  # noqa: S311 - jitter
+        with anyio.move_on_after(seconds):
             await self._woken.wait()

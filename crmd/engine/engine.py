@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 import anyio
 
 from crmd.clock import boot_seconds
-from crmd.engine.claimer import Claimer
+from crmd.engine.claimers import Claimers
 from crmd.engine.executor import Executor
+from crmd.engine.footprint import Footprint
 from crmd.engine.forever import forever
 from crmd.engine.housekeeping import Housekeeping
 from crmd.engine.incarnation import Incarnation
 from crmd.engine.job_log import JobLog
 from crmd.engine.listener import Listener
 from crmd.engine.progress_writer import write_progress_once
+from crmd.engine.retuning import Retuning
 from crmd.engine.settler import Settler
 from crmd.engine.stall import StallWatch
 from crmd.outcome import Stop
@@ -59,17 +61,18 @@ class Engine:
         self.options = options
         self.settled_count = 0
         self.turned_at = boot_seconds()
-        self._stall_watch = StallWatch()
+        self._stall_watch = StallWatch(blame=services.blame)
+        self._footprint = Footprint(services.blame)
         self._job_log = JobLog()
         self._on_outage = on_outage
         self._on_settled = on_settled
         self._pool = services.pools.control
         self.settler = Settler(self._pool, self._settled)
         self.executor: Executor
-        self._claimers: dict[str, Claimer] = {}
+        self._claimers: Claimers
+        self._retuning: Retuning
         self._incarnation: Incarnation
         self._loops: TaskGroup
-        self._is_stopping = False
 
     async def run(self, stop: anyio.Event, on_ready: Callable[[], None] = lambda: None) -> None:
         """Work until `stop` is set, then drain.
@@ -81,6 +84,8 @@ class Engine:
         self._stall_watch.start()
         self._job_log.begin()
         self.executor = Executor(self.services, self.settler, self.options.slots)
+        self._claimers = Claimers(self._pool, self.executor, lambda: self.options)
+        self._retuning = Retuning(self._pool, self._claimers.retune)
         self._incarnation = self._make_incarnation()
         try:
             async with anyio.create_task_group() as loops:
@@ -115,30 +120,29 @@ class Engine:
     @property
     def may_claim(self) -> bool:
         """Whether new jobs may be taken: not between two lives, nor while the engine drains."""
-        return self._incarnation.is_alive and not self._is_stopping
+        return self._incarnation.is_alive and self._claimers.have_begun
 
     async def _until_begun(self, stop: anyio.Event) -> None:
         while not (self._incarnation.is_alive or stop.is_set()):  # noqa: ASYNC110 - begun by a loop that outlives outages
             await anyio.sleep(0.005)
 
     def wake(self, word: str = "*") -> None:
-        """Look for work at once. `word` is a queue, `*` for all, or `!cancel` for cancel requests."""
+        """Look for work at once. `word` is a queue, `*` for all; `!cancel`: at cancel requests; `!tuning`: settings."""
         if word == "!cancel":
             self._incarnation.beat_soon()
-            return
-        for name, claimer in self._claimers.items():
-            if word in {"*", name}:
-                claimer.wake()
+        elif word == "!tuning":
+            self._retuning.soon()
+        else:
+            self._claimers.wake(word)
 
     def reconfigure(self, options: EngineOptions) -> None:
         """Take new options while jobs run; running jobs keep what they started with."""
         self.options = options
         for name, slots in options.slots.items():
-            if name in self.executor.queues:
-                self.executor.resize(name, slots)
-            else:
+            if name not in self.executor.queues:
                 self.executor.add_queue(name, slots)
                 self._start_claimer(name)
+        self._claimers.resize()
         self.wake()
 
     def hurry(self) -> None:
@@ -155,6 +159,7 @@ class Engine:
             return
         for name in self.options.slots:
             self._start_claimer(name)
+        self._forever("tuning", self._retuning.look_once)
         listener = Listener(self.services.pools.server, self.wake)
         loops.start_soon(self._listening, listener)
         for name, step in Housekeeping(self).steps().items():
@@ -164,16 +169,7 @@ class Engine:
         self._loops.start_soon(forever, name, step, self._on_outage)
 
     def _start_claimer(self, name: str) -> None:
-        claimer = Claimer(
-            self._pool,
-            self.executor,
-            self.executor.queues[name],
-            poll_max_seconds=self.options.poll_max_seconds,
-            local_limits=lambda: self.options.local_limits,
-        )
-        claimer.begin(None if self._is_stopping or not self._incarnation.is_alive else self.daemon_id)
-        self._claimers[name] = claimer
-        self._forever(f"claiming {name}", claimer.claim_once)
+        self._forever(f"claiming {name}", self._claimers.add(name).claim_once)
 
     async def _listening(self, listener: Listener) -> None:
         try:
@@ -194,12 +190,10 @@ class Engine:
         )
 
     def _begun(self, daemon_id: UUID) -> None:
-        for claimer in self._claimers.values():
-            claimer.begin(daemon_id)
+        self._claimers.begin(daemon_id)
 
     async def _fence(self) -> None:
-        for claimer in self._claimers.values():
-            claimer.begin(None)
+        self._claimers.begin(None)
         self.executor.stop_all(Stop.LEASE_LOST)
         with anyio.move_on_after(CLEAN_UP_SECONDS):
             await self._until_idle()
@@ -208,6 +202,7 @@ class Engine:
         self.turned_at = boot_seconds()
         self._stall_watch.turned()
         self.executor.stop_overdue()
+        self._footprint.look(self.executor.runs.values())
         return WATCH_SECONDS
 
     async def _until_settled(self) -> None:
@@ -222,9 +217,7 @@ class Engine:
 
     async def _drain(self) -> None:
         """Stop claiming, give back what has not begun, let the rest finish for a while, then give it back too."""
-        self._is_stopping = True
-        for claimer in self._claimers.values():
-            claimer.begin(None)
+        self._claimers.begin(None)
         self.executor.stop_unstarted()
         await self._incarnation.make_last()
         with anyio.move_on_after(self.options.drain_seconds):
@@ -237,7 +230,5 @@ class Engine:
 
     def _settled(self, batch: list[Settled]) -> None:
         self.settled_count += len(batch)
-        for run, _ in batch:
-            if run.row["lane"] is not None and run.queue in self._claimers:
-                self._claimers[run.queue].wake()  # what it held is free for the next of its lane
+        self._claimers.freed(batch)
         self._on_settled(batch)

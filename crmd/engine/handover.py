@@ -8,9 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from crmd.lanes import plan_turns
-from crmd.store import gates, jobs, leases
-from crmd.store.leases import LANES_LOCK_KEY
+from crmd.lanes import admitted
+from crmd.store import jobs, leases
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -109,27 +108,27 @@ async def _claimed(connection: Connection, job_id: UUID, daemon_id: UUID) -> Any
 
 
 async def _enqueued(connection: Connection, new: NewJobs, local_free: Mapping[str, int]) -> UUID:
-    await _lock(connection)
     [enqueued] = await jobs.enqueue_many(connection, new)
     job = await jobs.show(connection, enqueued.id)
     if not enqueued.is_new and (job is None or job["status"] != "pending"):
         raise _Undone(Doubled(enqueued.id))
-    if job is not None and job["lane"] is not None:
-        held_back = await _held_back(connection, job["lane"], local_free)
+    if job is not None:
+        held_back = await _held_back(connection, job, local_free)
         if held_back is not None:
             raise _Undone(held_back)
     return enqueued.id
 
 
-async def _held_back(connection: Connection, lane: str, local_free: Mapping[str, int]) -> HeldBack | None:
-    room = await connection.fetch(_SQL.lanes_room, [lane], list(local_free), list(local_free.values()))
-    full = next((row["key"] for row in room if row["room"] is not None and row["room"] <= 0), None)
-    if full is None:
-        return None
-    gate = await gates.closed(connection, full)
-    if gate is not None:
-        return HeldBack(full, gate.reason, gate.wait_seconds)
-    return HeldBack(full, "as many as it allows are running")
+async def _held_back(connection: Connection, job: Any, local_free: Mapping[str, int]) -> HeldBack | None:  # noqa: ANN401 - a row of job_show.sql
+    lane = job["lane"]
+    if lane is not None:
+        await _lock(connection, [lane])
+    implied = [f"queue:{job['queue']}", f"type:{job['type']}", f"workspace/{job['workspace_id']}"]
+    keys = [*implied, *(lane or "").split()]
+    for row in await connection.fetch(_SQL.keys_room, keys, list(local_free), list(local_free.values())):
+        if row["room"] is not None and row["room"] <= 0:
+            return HeldBack(row["key"], row["reason"] or "as many as it allows are running", row["wait_seconds"])
+    return None
 
 
 async def claim_family(
@@ -152,7 +151,6 @@ async def claim_family(
         if not waiting:
             return []
         async with connection.transaction():
-            await _lock(connection)
             chosen = await _chosen(connection, waiting, local_free)
             claim_id = leases.new_claim_id()
             rows = [await connection.fetchrow(_SQL.claim_one, job_id, claim_id, daemon_id) for job_id in chosen]
@@ -180,27 +178,21 @@ async def claim_suspects(
         if not waiting:
             return []
         async with connection.transaction():
-            await _lock(connection)
             chosen = await _chosen(connection, waiting, local_free)
             return await leases.claim_suspects(connection, daemon_id, chosen, leases.new_claim_id())
 
 
-async def _lock(connection: Connection) -> None:
+async def _lock(connection: Connection, lanes: Sequence[str]) -> None:
     await connection.execute(_SQL.lock_patience)
-    await connection.fetch(_SQL.claim_lock, LANES_LOCK_KEY)
+    await connection.fetch(_SQL.keys_lock, lanes)
 
 
 async def _chosen(connection: Connection, waiting: Sequence[Any], local_free: Mapping[str, int]) -> list[UUID]:
-    """Those that the limits of their lanes let start, in order."""
-    lanes = list(dict.fromkeys(row["lane"] for row in waiting if row["lane"] is not None))
-    room = await connection.fetch(_SQL.lanes_room, lanes, list(local_free), list(local_free.values()))
-    turns = plan_turns(lanes, [(row["lane"], row["key"], row["room"]) for row in room], len(waiting))
-    chosen = []
-    for row in waiting:
-        lane = row["lane"]
-        if lane is not None:
-            if turns.get(lane, 0) <= 0:
-                continue
-            turns[lane] -= 1
-        chosen.append(row["id"])
-    return chosen
+    """Those that the limits of their lanes let start, in order. The limits stay locked until the transaction ends."""
+    lanes = [row["lane"] for row in waiting]
+    keyed = list({lane for lane in lanes if lane is not None})
+    await _lock(connection, keyed)
+    keys = list({key for lane in keyed for key in lane.split()})
+    rows = await connection.fetch(_SQL.keys_room, keys, list(local_free), list(local_free.values()))
+    may_start = admitted(lanes, {row["key"]: row["room"] for row in rows})
+    return [row["id"] for row, is_admitted in zip(waiting, may_start, strict=True) if is_admitted]

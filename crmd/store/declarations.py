@@ -25,6 +25,9 @@ _SQL = load_queries("crmd.store")
 NOT_UNIQUE = Unique()
 # Two daemons that start together take turns: the second finds everything written.
 LOCK_KEY = 0x63726D64_6465636C
+# So many waiting jobs are given the lane of changed keys at once; a daemon does the rest, page by page.
+RELANED_PAGE = 2000
+RELANED_PAGES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +50,17 @@ async def declare(
     What belongs to a plugin that is not loaded here is left alone: another daemon may have it.
     """
     async with connection.transaction():
-        await connection.fetch(_SQL.claim_lock, LOCK_KEY)
-        changed = await connection.fetch(_SQL.declare_job_types, list(plugins), _json([_type_row(d) for d in declared]))
+        await connection.fetch(_SQL.declare_lock, LOCK_KEY)
+        await connection.execute(_SQL.declare_job_types, list(plugins), _json([_type_row(d) for d in declared]))
         await connection.execute(_SQL.declare_limits, _json([_limit_row(key) for d in declared for key in d.keys]))
         names = [d.job_type.name for d in declared]
         await connection.execute(_SQL.declare_triggers, names, _json(_trigger_rows(declared)))
         await connection.execute(_SQL.declare_schedules, list(plugins), _json(_schedule_rows(declared)))
-        for row in changed:
-            await connection.execute(_SQL.relane, row["name"])
         await declare_projections(connection, plugins, projections)
     await connection.fetch(_SQL.hear_jobs)
+    for _ in range(RELANED_PAGES):
+        if not await connection.fetchval(_SQL.relane, RELANED_PAGE):
+            break
 
 
 async def clock(connection: Connection) -> datetime:
@@ -91,7 +95,7 @@ def _type_row(declared: Declared) -> Mapping[str, Any]:
 
 
 def _limit_row(key: Key) -> Mapping[str, Any]:
-    return {"name": key.name, "max": key.max, "is_local": key.is_local}
+    return {"name": key.name, "max": key.max, "is_local": key.is_local, "floor": key.floor}
 
 
 def _trigger_rows(declared: Sequence[Declared]) -> list[Mapping[str, Any]]:
@@ -106,6 +110,7 @@ def _trigger_rows(declared: Sequence[Declared]) -> list[Mapping[str, Any]]:
             "condition": trigger.condition,
             "priority": trigger.priority,
             "dedup": trigger.dedup,
+            "max_delay_seconds": trigger.max_delay_seconds,
         }
         for d in declared
         for trigger in d.job_type.triggers

@@ -7,18 +7,14 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid4
 
-from crmd.lanes import plan_turns
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from crmd.store.pools import Connection, Pool
 
 _SQL = load_queries("crmd.store")
-# Shared by all daemons of a database: see queries/claim_lock.sql.
-LANES_LOCK_KEY = 0x63726D64_6C616E65
-LANES_VISITED_MAX = 256
 BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
 
@@ -54,50 +50,17 @@ class RequeuedRow:
     held: str | None = None
 
 
-@dataclass(slots=True)
-class LaneTurn:
-    """Where a queue's round through its lanes stands; kept by the claimer from call to call."""
-
-    after: str = ""
-
-
 async def claim_ready(
-    pool: Pool, daemon_id: UUID, queue: str, limit: int, watermark: tuple[datetime, UUID], claim_id: UUID
+    pool: Pool,
+    daemon_id: UUID,
+    queue: str,
+    limit: int,
+    watermark: tuple[datetime, UUID],
+    claim_id: UUID,
+    paused_types: Sequence[str] = (),
 ) -> list[Any]:
     """Claim up to `limit` due jobs that need no key, behind the watermark (rank_at, id), in order of rank."""
-    return await pool.fetch(_SQL.claim_ready, queue, limit, claim_id, *watermark, daemon_id)
-
-
-async def claim_lanes(
-    pool: Pool, daemon_id: UUID, queue: str, limit: int, turn: LaneTurn, local_free: Mapping[str, int], claim_id: UUID
-) -> list[Any]:
-    """Claim up to `limit` due jobs with keys, taking the lanes in turn and keeping inside every key's limit.
-
-    Args:
-        pool: The control pool.
-        daemon_id: Who claims.
-        queue: Its name.
-        limit: How many at the most.
-        turn: Where the round stands; moved on.
-        local_free: What is free of the limits that count inside this daemon, by name.
-        claim_id: The new claim.
-    """
-    async with pool.acquire() as connection:
-        lanes = await _due_lanes(connection, queue, turn)
-        if not lanes:
-            return []
-        async with connection.transaction():
-            await connection.execute(_SQL.lock_patience)
-            await connection.fetch(_SQL.claim_lock, LANES_LOCK_KEY)
-            room = await connection.fetch(_SQL.lanes_room, lanes, list(local_free), list(local_free.values()))
-            turns = plan_turns(lanes, [(row["lane"], row["key"], row["room"]) for row in room], limit)
-            if not turns:
-                return []
-            if sum(turns.values()) >= limit:  # the slots ran out: the next call goes on behind the last lane served
-                turn.after = list(turns)[-1]
-            return await connection.fetch(
-                _SQL.claim_lanes, queue, list(turns), list(turns.values()), claim_id, daemon_id
-            )
+    return await pool.fetch(_SQL.claim_ready, queue, limit, claim_id, *watermark, daemon_id, paused_types)
 
 
 async def claim_one(pool: Connection | Pool, daemon_id: UUID, job_id: UUID, claim_id: UUID) -> list[Any]:
@@ -117,16 +80,6 @@ async def claim_suspects(
 ) -> list[Any]:
     """Claim suspects, each to run alone; whoever calls has checked their keys."""
     return await connection.fetch(_SQL.claim_suspects, ids, claim_id, daemon_id)
-
-
-async def _due_lanes(connection: Connection, queue: str, turn: LaneTurn) -> list[str]:
-    """The next lanes with due work, round-robin; one look from the start again when the round has come to its end."""
-    rows = await connection.fetch(_SQL.lanes_due, queue, turn.after, LANES_VISITED_MAX)
-    if not rows and turn.after:
-        turn.after = ""
-        rows = await connection.fetch(_SQL.lanes_due, queue, turn.after, LANES_VISITED_MAX)
-    turn.after = rows[-1]["lane"] if len(rows) == LANES_VISITED_MAX else ""
-    return [row["lane"] for row in rows if row["is_due"]]
 
 
 async def find_claim(pool: Pool, claim_id: UUID) -> list[Any]:

@@ -8,8 +8,9 @@ import anyio
 
 from crmd.engine.heartbeat import register
 from crmd.errors import UsageError
-from crmd.store import leases
-from crmd.store.leases import BEGINNING, LaneTurn
+from crmd.lanes import Turns
+from crmd.store import lane_claims, leases
+from crmd.store.leases import BEGINNING
 from crmd.store.queries import load_queries
 from crmd.testing.attempt import PATIENCE_SECONDS, Attempt, kill
 
@@ -50,7 +51,7 @@ class VirtualDaemon:
             room = jobs_max - len(found)
             found += await leases.claim_ready(self._pool, self.id, queue, room, BEGINNING, claim_id)
             room = jobs_max - len(found)
-            found += await leases.claim_lanes(self._pool, self.id, queue, room, LaneTurn(), {}, claim_id)
+            found += await lane_claims.claim_lanes(self._pool, self.id, queue, room, Turns(), {}, claim_id)
         return found
 
     async def claim_job(self, job_id: UUID) -> Any:  # noqa: ANN401 - a row of claim_one.sql

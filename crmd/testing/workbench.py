@@ -18,8 +18,9 @@ from crmd.engine.scheduler import schedule_once
 from crmd.engine.settler import Settler
 from crmd.engine.unknown_type import unknown_job_type
 from crmd.errors import UsageError
-from crmd.store import jobs, leases
-from crmd.store.leases import BEGINNING, LaneTurn, Token
+from crmd.lanes import Turns
+from crmd.store import jobs, lane_claims, leases
+from crmd.store.leases import BEGINNING, Token
 from crmd.store.queries import load_queries
 from crmd.testing.expecting import Expecting
 from crmd.testing.finished import Finished, finished_of
@@ -191,7 +192,7 @@ class Workbench:
         if due["is_free"]:
             found += await leases.claim_ready(self._pool, self._daemon_id, queue, BATCH, BEGINNING, claim_id)
         if due["is_limited"]:
-            found += await leases.claim_lanes(self._pool, self._daemon_id, queue, BATCH, LaneTurn(), {}, claim_id)
+            found += await lane_claims.claim_lanes(self._pool, self._daemon_id, queue, BATCH, Turns(), {}, claim_id)
         if due["suspects"]:
             found += await leases.claim_suspects(self._pool, self._daemon_id, due["suspects"], claim_id)
         return found
@@ -218,8 +219,13 @@ async def open_workbench(
         entries: Where plugins come from; None: from what is installed.
         seed: Of the jitter, so that a run can be repeated.
     """
-    random.seed(seed)
     async with opened(config, entries=entries) as everything:
-        await everything.pools.control.execute(_SQL.clock_inject)
-        daemon_id = await register(everything.pools.control, "test", list(config.queues), LEASE_SECONDS)
-        yield Workbench(everything, daemon_id)
+        yield await workbench_on(everything, seed=seed)
+
+
+async def workbench_on(everything: Opened, *, seed: int = 0) -> Workbench:
+    """A workbench on what is open already."""
+    random.seed(seed)
+    await everything.pools.control.execute(_SQL.clock_inject)
+    queues = list(everything.config.queues)
+    return Workbench(everything, await register(everything.pools.control, "test", queues, LEASE_SECONDS))

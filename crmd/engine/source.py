@@ -1,0 +1,46 @@
+"""The two kinds of work that share a queue's slots: jobs that need no key, and jobs in lanes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from uuid import UUID
+
+# A kind of which there was no work is looked for this often while the other takes all slots.
+LOOK_SECONDS = 0.02
+
+
+@dataclass(slots=True)
+class Source:
+    """One kind of work.
+
+    Args:
+        claim: Claims up to so many for a daemon; answers how many.
+        is_busy: Whether there was work the last time.
+        rests_until: With nothing found, while the other kind is busy; monotonic.
+    """
+
+    claim: Callable[[int, UUID], Awaitable[int]]
+    is_busy: bool = False
+    rests_until: float = float("-inf")
+
+
+async def claim_from(sources: Sequence[Source], wanted: int, daemon_id: UUID, now: float) -> int:
+    """Claim from the sources in turn; those that were without work first, as far as it is time to look.
+
+    While both have work, the first in turn gets half: whoever calls turns their order each time, so that with a single
+    slot to give each gets every other one.
+    """
+    busy = [source for source in sources if source.is_busy]
+    order = [*(one for one in sources if not one.is_busy and (not busy or now >= one.rests_until)), *busy]
+    found = 0
+    for place, source in enumerate(order, 1):
+        left = wanted - found
+        share = left if place == len(order) or not busy else -(-left // 2)
+        got = await source.claim(share, daemon_id) if share else 0
+        source.is_busy, source.rests_until = got > 0, now + LOOK_SECONDS
+        found += got
+    return found
