@@ -56,10 +56,11 @@ from crmd.store.queries import Queries, load_queries
 from crmd.trigger import Trigger
 
 if TYPE_CHECKING:
-    from crmd.client import cancel, enqueue, enqueue_many
+    from crmd.client import cancel, emit, enqueue, enqueue_many
     from crmd.connections.account import Account
     from crmd.connections.client import ConnectionClient
     from crmd.connections.provider import Provider
+    from crmd.http.gate import Gate
     from crmd.http.limiter import Rate
     from crmd.http.posting import posting
     from crmd.http.response import Response, served_at
@@ -75,6 +76,7 @@ _LATER = {
     "AuthExpired": "crmd.http.verdict",
     "ConnectionClient": "crmd.connections.client",
     "Final": "crmd.http.verdict",
+    "Gate": "crmd.http.gate",
     "OutcomeUnknown": "crmd.http.retry",
     "Provider": "crmd.connections.provider",
     "Rate": "crmd.http.limiter",
@@ -84,6 +86,7 @@ _LATER = {
     "Verdict": "crmd.http.verdict",
     "cancel": "crmd.client",
     "classify": "crmd.http.verdict",
+    "emit": "crmd.client",
     "enqueue": "crmd.client",
     "enqueue_many": "crmd.client",
     "move_subject": "crmd.store.schedules",
@@ -119,6 +122,7 @@ __all__ = [
     "EventMetadata",
     "FailJob",
     "Final",
+    "Gate",
     "GateClosed",
     "HealthCheck",
     "Isolation",
@@ -156,6 +160,7 @@ __all__ = [
     "Veto",
     "cancel",
     "classify",
+    "emit",
     "enqueue",
     "enqueue_many",
     "hookimpl",

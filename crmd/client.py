@@ -1,4 +1,4 @@
-"""crmd from any program: jobs are enqueued and cancelled on the caller's own connection, inside its own transaction.
+"""crmd from any program: jobs and events, on the caller's own connection and inside its own transaction.
 
 Nothing of crmd needs to run in that program, no plugin is loaded, and the connection may be any of asyncpg's, whatever
 codecs are set on it: JSON goes over it as text.
@@ -8,8 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import asyncpg
+import msgspec
+
+from crmd.errors import Veto
+from crmd.events.vetoing import ask
 from crmd.job_type import JobType
 from crmd.store import jobs
+from crmd.store.queries import load_queries
 from crmd.stored_text import encode_json
 
 if TYPE_CHECKING:
@@ -17,13 +23,15 @@ if TYPE_CHECKING:
     from typing import Unpack
     from uuid import UUID
 
-    import msgspec
-
+    from crmd.emitting import EmitOptions
     from crmd.enqueue_options import EnqueueOptions
+    from crmd.event_handler import SyncHandler
     from crmd.model import Enqueued
     from crmd.store.pools import Connection, Pool
 
     Content: TypeAlias = msgspec.Struct | Mapping[str, object]
+
+_SQL = load_queries("crmd.store")
 
 
 async def enqueue(
@@ -69,6 +77,51 @@ async def enqueue_many(
         **options,
     )
     return await jobs.enqueue_many(connection, new, is_text=True)
+
+
+async def emit(
+    connection: Connection,
+    event_type: str,
+    data: Content,
+    *,
+    handlers: Sequence[SyncHandler] = (),
+    **options: Unpack[EmitOptions],
+) -> UUID:
+    """Emit an event, in the connection's transaction if it is in one; answers its id.
+
+    Args:
+        connection: Any connection of asyncpg's to crmd's database, of a role that may emit.
+        event_type: As `contact.created`.
+        data: What happened.
+        handlers: Sync handlers to be asked; those that hear of other events are left out. The role has to be able to
+            read events for that.
+        options: See `crmd.emitting.EmitOptions`.
+
+    Raises:
+        Veto: A handler, or a function of the database, said no.
+    """
+    heard_by = [handler for handler in handlers if handler.hears(event_type)]
+    async with connection.transaction():
+        try:
+            event_id: UUID = await connection.fetchval(
+                _SQL.emit_text, event_type, [_text(data, None)], *_about(options)
+            )
+        except asyncpg.RaiseError as error:
+            raise Veto(str(error)) from error
+        if heard_by:
+            rows = await connection.fetch(_SQL.event_rows, [event_id])
+            await ask([dict(row) for row in rows], heard_by, connection)
+    return event_id
+
+
+def _about(options: EmitOptions) -> tuple[Any, ...]:
+    """$3 to $7 of emit_text.sql."""
+    given = options.get("metadata")
+    about = {**({} if given is None else msgspec.to_builtins(given)), "version": options.get("version", 1)}
+    aggregate_id = options.get("aggregate_id")
+    ids = None if aggregate_id is None else [str(aggregate_id)]
+    who = (options.get("workspace_id"), options.get("user_id"))
+    return (*who, options.get("aggregate_type"), ids, encode_json(about).decode())
 
 
 async def cancel(connection: Connection | Pool, job_id: UUID, reason: str = "cancelled by request") -> str | None:

@@ -1,8 +1,8 @@
-"""Emitting, as a handler sees it: events with their cause, in its transaction."""
+"""Emitting, as a handler sees it: events with their cause, in its transaction. And what any program may say of one."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -11,6 +11,26 @@ if TYPE_CHECKING:
     import msgspec
 
     from crmd.event import EventMetadata
+
+
+class EmitOptions(TypedDict, total=False):
+    """The keyword arguments of `crmd.emit`.
+
+    Attributes:
+        aggregate_type: What it happened to, as `contact`.
+        aggregate_id: And which one.
+        version: Of the event type.
+        metadata: Where it comes from.
+        workspace_id: Whose it is.
+        user_id: Who did it.
+    """
+
+    aggregate_type: str | None
+    aggregate_id: object
+    version: int
+    metadata: EventMetadata | None
+    workspace_id: UUID | None
+    user_id: UUID | None
 
 
 class Emitting(Protocol):

@@ -33,7 +33,7 @@ class SyncHandler:
 
     Attributes:
         events: Event types, as `contact.created`, `contact.*` or `*`.
-        function: `async def function(event, tx)`.
+        function: `async def function(event, tx)`; `tx` is a `crmd.Statements`, and in a job a `crmd.Transaction`.
         event_type: The type of its first parameter.
         plugin: Who declares it; filled in when it is loaded.
     """

@@ -26,7 +26,9 @@ class Trigger:
         when: On what condition: fields of the data with the value that each must have, or a tuple of values of which
             it must have one; or an SQL/JSON path that is true or false, as `$.amount > 100 && $.stage == "won"`.
         delay_seconds: How long after the event the job is due.
-        dedup: Fields of the data; of each of their values at most one job waits.
+        dedup: Fields of the data; of each of their values at most one job waits. A further event changes its payload.
+        max_delay_seconds: With `dedup`, a further event also moves it to `delay_seconds` from then, but no further than
+            this from the first; None: it keeps its time.
         priority: Of the job; None: as its type declares.
         gives: What the job's payload is: the fields of the data that its type knows, or the whole event.
         is_ordered: An event waits until the one before of the same aggregate is done.
@@ -36,6 +38,7 @@ class Trigger:
     when: Mapping[str, object] | str | None = None
     delay_seconds: float = 0.0
     dedup: tuple[str, ...] | None = None
+    max_delay_seconds: float | None = None
     priority: Priority | None = None
     gives: Literal["fields", "event"] = "fields"
     is_ordered: bool = False

@@ -20,6 +20,7 @@ DEFAULT_ACTIONS = {
     "schedules": "list",
     "connections": "list",
     "effects": "list",
+    "events": "list",
     "dead": "list",
     "templates": "list",
     "plugins": "list",
@@ -136,13 +137,14 @@ def build_parser() -> Parser:
     from crmd.cli import (  # noqa: PLC0415 - they are written with this module's Grammar
         grammar_daily,
         grammar_effects,
+        grammar_events,
         grammar_operations,
         grammar_schedules,
         grammar_setup,
     )
 
     grammar = Grammar()
-    for part in (grammar_setup, grammar_daily, grammar_effects, grammar_operations, grammar_schedules):
+    for part in (grammar_setup, grammar_daily, grammar_effects, grammar_events, grammar_operations, grammar_schedules):
         part.add(grammar)
     return grammar.parser
 

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("crmd.events")
 _SQL = load_queries("crmd.store")
 LOOK_SECONDS = 1.0
-# Numbers of the order that one transaction goes through: few enough for the deadline of a statement; more of them where a
-# generation is built, since folding many events at once costs less.
+# Numbers of the order that one transaction goes through, few enough for the deadline of a statement; more of them where
+# a generation is built, since folding many events at once costs less.
 WINDOW = 20_000
 BUILDING_FACTOR = 5
 CLEARED_MAX = 100

@@ -19,31 +19,22 @@ async def ask(rows: Sequence[Mapping[str, Any]], handlers: Sequence[SyncHandler]
     """Tell each handler of each event, in order.
 
     Args:
-        rows: Of events just written, in the order of their emission.
+        rows: Of event_rows.sql.
         handlers: Those that hear of their type.
         tx: What the handlers may use: the emitting transaction.
 
     Raises:
         Veto: A handler said no; whatever else one raises goes through as well.
+        UsageError: The data does not fit a handler; the sentence holds the path of the bad field.
     """
     for row in rows:
         for handler in handlers:
-            await handler.function(event_of(row, handler.event_type), tx)
+            await handler.function(_decoded(row["event"], handler), tx)
 
 
-def event_of(row: Mapping[str, Any], event_type: Any) -> Any:  # noqa: ANN401 - Event of some data
-    """A row of crmd.event as a handler annotates it.
-
-    Raises:
-        UsageError: Its data does not fit; the sentence holds the path of the bad field.
-    """
-    wire = {_camel(name): value for name, value in row.items()}
+def _decoded(text: str, handler: SyncHandler) -> Any:  # noqa: ANN401 - Event of some data
     try:
-        return msgspec.convert(wire, event_type, strict=True)
+        return msgspec.json.decode(text, type=handler.event_type)
     except msgspec.ValidationError as error:
-        raise UsageError(f"The event {row['type']} does not fit its handler: {error}.") from error
-
-
-def _camel(name: str) -> str:
-    first, *others = name.split("_")
-    return first + "".join(map(str.capitalize, others))
+        name = handler.function.__name__
+        raise UsageError(f"The event does not fit its handler {name}: {error}.", hint="See what emits it.") from error

@@ -82,8 +82,8 @@ ALTER TABLE crmd.trigger
     ADD COLUMN condition jsonpath,           -- on the event's data; NULL: always
     ADD COLUMN priority text CHECK (priority IN ('critical', 'high', 'normal', 'low')),
     ADD COLUMN dedup text[],                 -- fields of the data that make a key: at most one job of it waits
-    ADD COLUMN on_conflict text,             -- what becomes of a job of that key that waits already
-    ADD COLUMN max_delay_seconds double precision;
+    ADD COLUMN max_delay_seconds double precision; -- each further event of that key moves the job, so far at the most;
+                                             -- NULL: it keeps its time
 
 -- What was handed to whom: one row per handler and event, so that a replay hands over nothing twice.
 CREATE TABLE crmd.delivery (
@@ -198,7 +198,8 @@ BEGIN
                     'event/' || (SELECT string_agg(crmd.key_value(coalesce(e.data ->> f, '')), '/' ORDER BY n)
                                  FROM unnest(t.dedup) WITH ORDINALITY AS d(f, n))] END,
                 unique_scope => CASE WHEN t.dedup IS NOT NULL THEN 'waiting' END,
-                on_conflict => CASE WHEN t.dedup IS NOT NULL THEN coalesce(t.on_conflict, 'keep_time') END,
+                on_conflict => CASE WHEN t.dedup IS NULL THEN NULL WHEN t.max_delay_seconds IS NULL THEN 'keep_time'
+                                    ELSE 'push_back' END,
                 max_delay_seconds => t.max_delay_seconds, meta => crmd.cause_json(e)) q;
             v_jobs := v_jobs || v_job.id;
             v_new := v_new + v_job.is_new::integer;
@@ -411,7 +412,8 @@ CREATE FUNCTION crmd.add_trigger(
     condition jsonpath DEFAULT NULL,
     delay_seconds double precision DEFAULT 0,
     priority text DEFAULT NULL,
-    dedup text[] DEFAULT NULL
+    dedup text[] DEFAULT NULL,
+    max_delay_seconds double precision DEFAULT NULL
 ) RETURNS void LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
     v_schema jsonb;
@@ -421,13 +423,15 @@ BEGIN
         RAISE EXCEPTION 'no job type "%" is registered', add_trigger.job_type
             USING ERRCODE = 'CR001', HINT = 'List the registered ones: SELECT name FROM crmd.job_type.';
     END IF;
-    INSERT INTO crmd.trigger AS g (event_type, job_type, fields, delay_seconds, origin, condition, priority, dedup)
+    INSERT INTO crmd.trigger AS g (event_type, job_type, fields, delay_seconds, origin, condition, priority, dedup,
+                                   max_delay_seconds)
     VALUES (add_trigger.event_type, add_trigger.job_type,
         ARRAY(SELECT jsonb_object_keys(v_schema -> '$defs' -> split_part(v_schema ->> '$ref', '/', 3) -> 'properties')),
         add_trigger.delay_seconds, 'runtime', crmd.check_condition(add_trigger.condition), add_trigger.priority,
-        add_trigger.dedup)
+        add_trigger.dedup, add_trigger.max_delay_seconds)
     ON CONFLICT ON CONSTRAINT trigger_pkey DO UPDATE SET delay_seconds = excluded.delay_seconds,
-        condition = excluded.condition, priority = excluded.priority, dedup = excluded.dedup, fields = excluded.fields
+        condition = excluded.condition, priority = excluded.priority, dedup = excluded.dedup, fields = excluded.fields,
+        max_delay_seconds = excluded.max_delay_seconds
     WHERE g.origin = 'runtime';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'the plugin of "%" declares what % does', add_trigger.job_type, add_trigger.event_type
@@ -485,6 +489,14 @@ BEGIN
     VALUES (listen_events.event_type, listener_id, crmd.clock() + make_interval(secs => least(seconds, 3600)))
     ON CONFLICT ON CONSTRAINT event_listener_pkey DO UPDATE SET expires_at = excluded.expires_at;
     PERFORM crmd.hear_jobs();
+END $$;
+
+-- Lets a role of an application read events of every workspace, in their order, and listen.
+CREATE FUNCTION crmd.grant_events(role_name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA crmd TO %I', role_name);
+    EXECUTE format('GRANT SELECT ON crmd.event TO %I', role_name);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION crmd.settled_seq, crmd.listen_events TO %I', role_name);
 END $$;
 
 -- Events are only ever added: nobody but the owner may change or remove one, and crmd itself removes whole days.

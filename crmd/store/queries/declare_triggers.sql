@@ -3,7 +3,8 @@
 -- $1 text[]: job types  $2 jsonb: rows of crmd.trigger
 WITH wanted AS (
     SELECT w.* FROM jsonb_to_recordset($2) AS w(event_type text, job_type text, fields text[],
-        delay_seconds double precision, gives text, is_ordered boolean, condition text, priority text, dedup text[])
+        delay_seconds double precision, gives text, is_ordered boolean, condition text, priority text, dedup text[],
+        max_delay_seconds double precision)
 ), removed AS (
     DELETE FROM crmd.trigger t
     WHERE t.job_type = ANY ($1) AND t.origin = 'plugin'
@@ -11,9 +12,10 @@ WITH wanted AS (
        OR NOT EXISTS (SELECT FROM crmd.job_type j WHERE j.name = t.job_type)
 )
 INSERT INTO crmd.trigger AS t (event_type, job_type, fields, delay_seconds, origin, gives, is_ordered, condition,
-    priority, dedup)
+    priority, dedup, max_delay_seconds)
 SELECT event_type, job_type, fields, delay_seconds, 'plugin', gives, is_ordered,
-    crmd.check_condition(condition::jsonpath), priority, dedup FROM wanted
+    crmd.check_condition(condition::jsonpath), priority, dedup, max_delay_seconds FROM wanted
 ON CONFLICT (event_type, job_type) DO UPDATE SET fields = excluded.fields, delay_seconds = excluded.delay_seconds,
     origin = excluded.origin, gives = excluded.gives, is_ordered = excluded.is_ordered, condition = excluded.condition,
-    priority = excluded.priority, dedup = excluded.dedup
+    priority = excluded.priority, dedup = excluded.dedup,
+    max_delay_seconds = excluded.max_delay_seconds

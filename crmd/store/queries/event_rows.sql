@@ -1,6 +1,4 @@
--- Events by id, in the order of their emission, for handlers that run in the emitting transaction.
--- $1 uuid[]: ids. Index: event_pkey; those of older days are looked for in vain, since they are new.
-SELECT e.id, e.seq, e.type, e.version, e.emitted_at, e.workspace_id, e.user_id, e.aggregate_type, e.aggregate_id, e.data,
-    e.metadata
-FROM crmd.event e
+-- Events as handlers get them, as JSON text, in the order of their emission: those that this transaction has written.
+-- $1 uuid[]: ids. Index: event_pkey; those of older days are not looked at, since these are new.
+SELECT crmd.event_json(e)::text AS event FROM crmd.event e
 WHERE e.id = ANY ($1) AND e.emitted_at >= (SELECT crmd.clock()) - interval '1 day' ORDER BY e.seq
