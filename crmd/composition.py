@@ -27,7 +27,7 @@ from crmd.loaded import Loaded, without
 from crmd.overriding import keys_of
 from crmd.providing import connections_of, known_plugins, providers_of, rates_of, vault_of
 from crmd.reaching import reached
-from crmd.store import declarations, events
+from crmd.store import app_role, declarations, events
 from crmd.store.migrate import migrate, read_migrations
 from crmd.store.pools import Pools, open_pools
 from crmd.store.queries import load_queries
@@ -131,7 +131,8 @@ async def working(
             http=public_http,
             limiter=limiter,
             rates=rates_of(config),
-            is_role_changed=await _is_role_changed(pools) if is_role_changed is None else is_role_changed,
+            versions=loaded.registry.versions,
+            is_role_changed=await app_role.is_needed(pools.control) if is_role_changed is None else is_role_changed,
             sync_handlers=loaded.registry.sync_handlers,
             projections=loaded.registry.projections,
         )
@@ -146,6 +147,7 @@ async def renewed(before: Opened, config: Config, loaded: Loaded) -> Opened:
     """
     loaded = await prepare(before.pools, config, loaded)
     services = before.services
+    services.versions = loaded.registry.versions
     services.job_types, services.settings, services.rates = loaded.job_types, loaded.settings, rates_of(config)
     services.sync_handlers, services.projections = loaded.registry.sync_handlers, loaded.registry.projections
     services.connections = connections_of(
@@ -165,11 +167,14 @@ async def renewed(before: Opened, config: Config, loaded: Loaded) -> Opened:
 
 def places_of(everything: Opened) -> Places:
     """Threads and processes for the jobs that do not run in the loop; none is started before a job needs it."""
-    abandoned = Abandoned()
+    services = everything.services
+    blame = services.blame
+    abandoned = Abandoned(blame)
     return Places(
-        Hosts(blueprints(everything.config, everything.services, everything.loaded.registry)),
+        Hosts(blueprints(everything.config, services, everything.loaded.registry), blame),
         Threads(_beside(everything), abandoned),
         abandoned,
+        blame,
     )
 
 
@@ -236,15 +241,3 @@ def engine_options(config: Config, loaded: Loaded) -> EngineOptions:
         keep=Keep(**msgspec.structs.asdict(config.retention)),
         local_limits=tuple(local),
     )
-
-
-async def _is_role_changed(pools: Pools) -> bool:
-    row = await pools.control.fetchrow(_SQL.app_role)
-    if row is None or not row["is_above_policies"]:
-        return False
-    if not row["is_member"]:
-        raise CrmdError(
-            "The database role ignores row-level security, and the role crmd_app does not exist.",
-            hint="Run `crmd migrate` as a role that may create roles, or use an ordinary role that owns the database.",
-        )
-    return True

@@ -75,6 +75,11 @@ class Registry:
         for plugin in self.plugins:
             yield from plugin.job_types
 
+    @property
+    def versions(self) -> dict[str, str]:
+        """Distribution and version of each plugin."""
+        return {plugin.name: plugin.distribution for plugin in self.plugins}
+
     def with_required(self, name: str) -> tuple[str, ...]:
         """A plugin and all that it requires, in the order in which they load."""
         wanted = {name}

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from anyio import CancelScope
 
+    from crmd.engine.blame import Blame
     from crmd.engine.run import Run
 
 _LOG = logging.getLogger("crmd.engine")
@@ -41,10 +42,15 @@ def has_loose_tasks() -> bool:
 
 
 class Abandoned:
-    """The jobs that still run somewhere though they are over; counted, since each holds a thread or a task."""
+    """The jobs that still run somewhere though they are over; counted, since each holds a thread or a task.
 
-    def __init__(self) -> None:
+    Args:
+        blame: Is told of each.
+    """
+
+    def __init__(self, blame: Blame) -> None:
         self.runs: set[Run] = set()
+        self._blame = blame
 
     def add(self, run: Run, outcome: Outcome, places: tuple[str, ...]) -> Outcome:
         """Give a job up; answers what becomes of it, its record naming the place where it hangs.
@@ -55,6 +61,7 @@ class Abandoned:
             places: Where it is in the code, innermost first.
         """
         self.runs.add(run)
+        self._blame.abandoned(run.job_type.plugin)
         place = places[0] if places else "an unknown place"
         _LOG.error(
             "a job of %s (plugin %s) does not let itself be cancelled and is abandoned; it hangs in %s",

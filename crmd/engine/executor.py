@@ -78,7 +78,7 @@ class Executor:
         self._settler = settler
         self._drainers: dict[asyncio.Task[None], tuple[Queue, anyio.CancelScope | None]] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.abandoned = Abandoned() if services.places is None else services.places.abandoned
+        self.abandoned = Abandoned(services.blame) if services.places is None else services.places.abandoned
         self.suspects = Queue("suspects", SUSPECTS_MAX)
         self.queues = {name: Queue(name, count) for name, count in slots.items()}
         self.runs: dict[UUID, Run] = {}

@@ -76,12 +76,15 @@ async def handle(run: Run, services: Services) -> Outcome:
     if happened is NOTHING and run.stop is not Stop.LEASE_LOST:
         return DONE
     if isinstance(happened, Decided):  # and told, where it was decided
-        return Forgotten() if run.stop is Stop.LEASE_LOST else happened.outcome
+        outcome = Forgotten() if run.stop is Stop.LEASE_LOST else happened.outcome
+        _charge(outcome, run, services)
+        return outcome
     try:
         outcome = decided(run, happened)
     except Exception as error:  # noqa: BLE001 - an order without sense, as Snooze("soon"), must not end the daemon
         outcome = Ended("failed", error=Fault("OutcomeNotUsable", f"what it answered is of no use: {error!r}"))
     _report(outcome, happened)
+    _charge(outcome, run, services)
     return outcome
 
 
@@ -135,6 +138,14 @@ def decided(run: Run, happened: Happened) -> Outcome:
         return dataclasses.replace(outcome, result=encode_bounded(outcome.result))
     except (TypeError, ValueError, RecursionError) as error:
         return Ended("failed", error=Fault("ResultNotStorable", f"the handler's result has no JSON form: {error}"))
+
+
+def _charge(outcome: Outcome, run: Run, services: Services) -> None:
+    """A failed attempt is the plugin's, by the class of its error; what the job was told from outside is not."""
+    is_failed = isinstance(outcome, Ended) and outcome.status in {"failed", "dead"}
+    is_again = isinstance(outcome, Requeued) and not outcome.is_attempt_given_back
+    if (is_failed or is_again) and not isinstance(outcome, Forgotten) and outcome.error is not None:
+        services.blame.failed(run.job_type.plugin, outcome.error.name)
 
 
 def _report(outcome: Outcome, happened: Happened) -> None:

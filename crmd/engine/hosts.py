@@ -10,6 +10,7 @@ from crmd.engine.host import Host
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from crmd.engine.blame import Blame
     from crmd.engine.run import Run
     from crmd.isolation import Isolation
     from crmd.outcome import Outcome
@@ -20,10 +21,12 @@ class Hosts:
 
     Args:
         blueprint_of: What the host of a plugin is started with.
+        blame: Is told what memory each process took.
     """
 
-    def __init__(self, blueprint_of: Callable[[str], bytes]) -> None:
+    def __init__(self, blueprint_of: Callable[[str], bytes], blame: Blame) -> None:
         self._blueprint_of = blueprint_of
+        self._blame = blame
         self._hosts: dict[str, asyncio.Task[Host]] = {}
 
     async def run(self, run: Run, bounds: Isolation) -> Outcome:
@@ -35,6 +38,8 @@ class Hosts:
         host = await self._host(run.job_type.plugin)
         row: Mapping[str, object] = run.row
         child = await host.fork({"row": dict(row.items())})
+        plugin = run.job_type.plugin
+        child.ending.add_done_callback(lambda ended: self._blame.used(plugin, ended.result().memory_kib // 1024))
         return await child.run(run, bounds)
 
     def renew(self, blueprint_of: Callable[[str], bytes]) -> None:

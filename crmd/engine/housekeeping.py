@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from crmd.engine.audit import audit_once
 from crmd.engine.letting_go import LettingGo
+from crmd.engine.quarantine import Quarantine
 from crmd.engine.reaper import reap_once
 from crmd.engine.reconciling import reconcile_once
 from crmd.engine.scheduler import schedule_once
@@ -56,6 +57,7 @@ class Housekeeping:
     def __init__(self, house: House) -> None:
         self._house = house
         self._pool = house.services.pools.control
+        self._quarantine = Quarantine(house.services)
         self._letting_go = LettingGo(self._pool)
 
     def steps(self) -> dict[str, Callable[[], Awaitable[float]]]:
@@ -63,6 +65,7 @@ class Housekeeping:
         return {
             "reaping": self.reap_once,
             "claiming suspects": self.claim_suspects_once,
+            "blaming": self._quarantine.write_once,
             "scheduling": self.schedule_once,
             "projecting": self.project_once,
             "auditing": self.audit_once,

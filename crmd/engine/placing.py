@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from crmd.engine.casualty import Crashed
+from crmd.engine.casualty import Crashed, HostLost
 from crmd.engine.handling import current_run
 from crmd.engine.suspicion import after_crash
 from crmd.outcome import Decided
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from crmd.engine.abandoning import Abandoned
+    from crmd.engine.blame import Blame
     from crmd.engine.hosts import Hosts
     from crmd.engine.run import Run
     from crmd.engine.services import Services
@@ -33,6 +34,7 @@ class Places:
     hosts: Hosts
     threads: Threads
     abandoned: Abandoned
+    blame: Blame
 
     def place(self, services: Services) -> None:
         """Give the job types of `services` handlers that run where they are to run."""
@@ -73,7 +75,12 @@ class Places:
 
     def _in_process(self, job_type: JobType) -> JobType:
         async def in_process(*_arguments: object) -> Decided:
-            return Decided(await self.hosts.run(_current(), job_type.isolation))
+            run = _current()
+            try:
+                return Decided(await self.hosts.run(run, job_type.isolation))
+            except Crashed as error:
+                self._charge(run, error)
+                raise
 
         return replace(job_type, handler=in_process)
 
@@ -81,13 +88,21 @@ class Places:
         async def alone(*_arguments: object) -> Decided:
             run = _current()
             try:
-                return Decided(await self.hosts.run(run, job_type.isolation))
+                outcome = await self.hosts.run(run, job_type.isolation)
             except Crashed as error:
+                self._charge(run, error)
                 if run.stop is not None:
                     raise
                 return Decided(after_crash(run, error))
+            if run.stop is None:
+                self.blame.survived(job_type.plugin, run.token.id)
+            return Decided(outcome)
 
         return replace(job_type, handler=alone)
+
+    def _charge(self, run: Run, error: Crashed) -> None:
+        if run.stop is None and not isinstance(error, HostLost):
+            self.blame.crashed(run.job_type.plugin, run.token.id, str(error))
 
 
 def _current() -> Run:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from crmd.engine.blame import Blame
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -31,6 +33,8 @@ class Services:
         sync_handlers: Hear of events inside the emitting transaction.
         projections: Are kept up to date by this daemon.
         suspect_types: As `job_types`, for jobs that run alone because a daemon died of one of them.
+        versions: Distribution and version of each loaded plugin.
+        blame: What jobs did to the daemon, by plugin.
     """
 
     pools: Pools
@@ -43,5 +47,7 @@ class Services:
     is_role_changed: bool = False
     places: Places | None = None
     suspect_types: Mapping[str, JobType] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    blame: Blame = field(default_factory=Blame)
     sync_handlers: tuple[SyncHandler, ...] = ()
     projections: tuple[Projection, ...] = ()

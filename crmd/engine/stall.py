@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
+    from crmd.engine.blame import Blame
+
 _LOG = logging.getLogger("crmd.engine")
 STALL_SECONDS = 1.0
 LOOK_SECONDS = 0.25
@@ -34,16 +36,24 @@ class Culprit:
     plugin: str
     places: tuple[str, ...]
 
+    @property
+    def place(self) -> str:
+        """The innermost."""
+        return self.places[0] if self.places else "an unknown place"
+
 
 class StallWatch:
     """A thread that looks whether the loop turns; whoever runs in the loop calls `turned` a few times a second.
 
     Args:
         on_stall: Told each stall once, while it lasts.
+        blame: Is told of each stall once it is over.
     """
 
-    def __init__(self, on_stall: Callable[[Culprit], None] | None = None) -> None:
+    def __init__(self, on_stall: Callable[[Culprit], None] | None = None, blame: Blame | None = None) -> None:
         self._on_stall = on_stall or _report
+        self._blame = blame
+        self._culprit: Culprit | None = None
         self._turned_at = time.monotonic()
         self._main_thread = threading.get_ident()
         self._stop = threading.Event()
@@ -61,8 +71,11 @@ class StallWatch:
     def turned(self) -> None:
         """The loop turns."""
         if self._is_reported:
-            _LOG.warning("the event loop turns again, after %.1f s", time.monotonic() - self._turned_at)
+            seconds = time.monotonic() - self._turned_at
+            _LOG.warning("the event loop turns again, after %.1f s", seconds)
             self._is_reported = False
+            if self._blame is not None and self._culprit is not None:
+                self._blame.stalled(self._culprit.plugin, seconds, self._culprit.place)
         self._turned_at = time.monotonic()
 
     def _run(self) -> None:
@@ -70,8 +83,9 @@ class StallWatch:
             if self._is_reported or time.monotonic() - self._turned_at < STALL_SECONDS:
                 continue
             frame = sys._current_frames().get(self._main_thread)  # noqa: SLF001 - the documented way to see other threads
+            self._culprit = culprit_of(frame)
             self._is_reported = True
-            self._on_stall(culprit_of(frame))
+            self._on_stall(self._culprit)
 
 
 def culprit_of(frame: FrameType | None) -> Culprit:
@@ -88,7 +102,7 @@ def culprit_of(frame: FrameType | None) -> Culprit:
 
 def _report(culprit: Culprit) -> None:
     _LOG.error(
-        "the event loop stands still in %s of plugin %s: %s",
+        'the event loop stands still in %s of plugin %s: %s; runs_in="thread" would keep it from the other jobs',
         culprit.job_type,
         culprit.plugin,
         " < ".join(culprit.places),

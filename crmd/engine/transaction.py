@@ -13,6 +13,7 @@ import asyncpg
 import msgspec
 
 from crmd.engine.emitter import Emitter
+from crmd.engine.footprint import held_by
 from crmd.engine.job_schedules import JobSchedules
 from crmd.engine.starter import Starter
 from crmd.errors import LeaseLost
@@ -130,4 +131,7 @@ async def job_transaction(
         await connection.fetch(_SQL.workspace_set, "" if workspace_id is None else str(workspace_id))
         if is_role_changed:
             await connection.execute(_SQL.role_app)
-        yield JobTransaction(connection, run, job_types, is_role_changed=is_role_changed, sync_handlers=sync_handlers)
+        with held_by(run):
+            yield JobTransaction(
+                connection, run, job_types, is_role_changed=is_role_changed, sync_handlers=sync_handlers
+            )

@@ -39,6 +39,7 @@ CREATE TABLE crmd.quarantine (
     version        text NOT NULL,             -- distribution and version that crashed
     reason         text NOT NULL,
     quarantined_at timestamptz NOT NULL,
-    probe_at       timestamptz NOT NULL,      -- when one job may try; moved on by whoever takes it
-    probes         integer NOT NULL DEFAULT 0
+    probe_at       timestamptz NOT NULL,      -- when one job may try; moved on by whoever lets it
+    probes         integer NOT NULL DEFAULT 0,
+    probe_job      uuid                       -- the one that may run, alone
 );
