@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from crmd.connections.account import Account
     from crmd.connections.client import ConnectionClient
     from crmd.enqueue_options import EnqueueOptions
-    from crmd.http.client import GuardedClient
+    from crmd.http.bound import BoundClient
+    from crmd.http.gate import Gate
     from crmd.model import Enqueued, Job
 
 _T = TypeVar("_T")
@@ -113,7 +114,7 @@ class Context(Enqueuing, Effecting, Scheduling, Durable, Protocol):
         """The settings of the job's plugin, of the type it declared."""
 
     @property
-    def http(self) -> GuardedClient:
+    def http(self) -> BoundClient:
         """The guarded HTTP client, for addresses that users gave."""
 
     def transaction(self, *, workspace_id: UUID | None = None) -> AbstractAsyncContextManager[Transaction]:
@@ -147,8 +148,12 @@ class Context(Enqueuing, Effecting, Scheduling, Durable, Protocol):
     def failed(self, item: object, reason: str) -> None:
         """Book an item as failed, and why."""
 
-    async def limit(self, name: str, cost: float = 1) -> None:
+    async def limit(self, name: str, cost: float = 1) -> Gate:
         """Wait until the limit `name`, which all daemons share, grants `cost` units.
+
+        Returns:
+            The gate that it went through, for the request that the units are for: `ctx.http.request(…, gate=gate)`.
+            A pause that is asked for then holds for all daemons, and the limit refills more slowly for a while.
 
         Raises:
             GateClosed: The wait would be long; the job is parked without losing its attempt.

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crmd.backoff import Backoff
-from crmd.errors import FailJob, GateClosed, RetryJob
+from crmd.errors import FailJob, GateClosed, NotAccepted, RetryJob
 from crmd.http import (
     AddressRefused,
     AuthExpired,
@@ -36,6 +36,7 @@ from crmd.http import (
 )
 from crmd.http import client as client_module
 from crmd.http.address import check_public_url
+from crmd.store.gates import Closed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -125,16 +126,38 @@ async def serving(*script: Answer) -> AsyncIterator[FakeServer]:
 
 
 class Door:
-    """Books what a gate is told, and how long the client slept."""
+    """A gate that books what it is told, and how long the client slept."""
 
     def __init__(self) -> None:
+        self.key = "connection/1"
         self.closed: list[tuple[float, str]] = []
+        self.told: list[str] = []
         self.slept: list[float] = []
-        self.gate = Gate("connection/1", self.close)
+        self.stands_in_the_way: Closed | None = None
+        self.gate: Gate = self
 
     async def close(self, seconds: float, reason: str) -> None:
         """Called instead of the database."""
         self.closed.append((seconds, reason))
+
+    async def failed(self, reason: str, chance: float) -> None:
+        """A call was given up."""
+        assert reason
+        assert 0 <= chance < 1
+        self.told.append("failed")
+
+    async def answered(self) -> None:
+        """A call was answered."""
+        self.told.append("answered")
+
+    def tried(self) -> None:
+        """A first try."""
+        self.told.append("tried")
+
+    async def repeatable(self) -> Closed | None:
+        """Whether it may be sent again."""
+        self.told.append("asked")
+        return self.stands_in_the_way
 
     async def sleep(self, seconds: float) -> None:
         """Called instead of sleeping."""
@@ -320,7 +343,16 @@ async def test_a_write_that_never_left_is_no_unknown() -> None:
     async with GuardedClient("none", policy=QUICK) as client:
         with pytest.raises(RetryJob, match="cannot be reached") as caught:
             await client.request("POST", url, json={})
-    assert not isinstance(caught.value, OutcomeUnknown)
+    assert isinstance(caught.value, NotAccepted)
+
+
+async def test_a_refused_write_is_no_unknown() -> None:
+    """A POST that was refused with a 429 was not accepted, and says so; a read is just to be tried again."""
+    async with serving(says(429, {"Retry-After": "60"})) as server, GuardedClient("none", policy=QUICK) as client:
+        for method, kind in (("POST", NotAccepted), ("GET", RetryJob)):
+            with pytest.raises(RetryJob) as caught:
+                await client.request(method, server.url)
+            assert type(caught.value) is kind
 
 
 NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -369,31 +401,67 @@ async def test_a_provider_that_keeps_refusing_gets_a_longer_pause() -> None:
     assert [seconds < 1 for seconds, _ in door.closed] == [True, True, False]
 
 
-async def test_a_provider_that_is_down_is_not_asked_by_every_job() -> None:
-    """Calls that fail in a row close the gate, each time for longer; one success starts the count anew."""
+TOLD: list[tuple[str, list[Answer], list[str]]] = [
+    ("GET", [says()], ["tried", "answered"]),
+    ("GET", [says(404)], ["tried", "answered"]),
+    ("GET", [says(503), says()], ["tried", "asked", "answered"]),
+    ("GET", [says(503)], ["tried", "asked", "asked", "failed"]),
+    ("POST", [says(503)], ["tried", "failed"]),
+    ("POST", [cuts], ["tried", "failed"]),
+    ("GET", [says(429, {"Retry-After": "60"})], ["tried"]),
+]
+
+
+@pytest.mark.parametrize(("method", "script", "told"), TOLD)
+async def test_the_gate_is_told_how_a_call_went(method: str, script: list[Answer], told: list[str]) -> None:
+    """One first try, a question before each repeat, and one end: answered, failed, or a pause and nothing else."""
     door = Door()
-    fails = [says(503)] * QUICK.attempts_max
-    script = [*fails * 4, says(), *fails * 7]
-    async with (
-        serving(*script) as server,
-        GuardedClient("none", policy=QUICK, sleep=door.sleep, chance=lambda: 0.0) as client,
-    ):
-        for _ in range(12):
-            with contextlib.suppress(RetryJob):
-                await client.request("GET", server.url, gate=door.gate)
-        with pytest.raises(RetryJob):
-            await client.request("GET", server.url.replace("127.0.0.1", "127.0.0.2"), gate=door.gate)
-    assert [seconds for seconds, _ in door.closed] == [15, 30, 60, 120]
+    async with serving(*script) as server, GuardedClient("none", policy=QUICK, sleep=door.sleep) as client:
+        with contextlib.suppress(RetryJob, GateClosed):
+            await client.request(method, server.url, gate=door.gate)
+    assert door.told == told
 
 
 async def test_a_hanging_provider_counts_as_down() -> None:
-    """Calls that meet their deadline close the gate as calls that are refused do."""
+    """A call that meets its deadline has failed as one that is refused has."""
     door = Door()
-    async with serving(hangs) as server, GuardedClient("none", policy=QUICK, chance=lambda: 0.0) as client:
-        for _ in range(5):
-            with pytest.raises(OutcomeUnknown):
-                await client.request("POST", server.url, gate=door.gate, deadline_seconds=0.05)
-    assert [seconds for seconds, _ in door.closed] == [15]
+    async with serving(hangs) as server, GuardedClient("none", policy=QUICK) as client:
+        with pytest.raises(OutcomeUnknown):
+            await client.request("POST", server.url, gate=door.gate, deadline_seconds=0.05)
+    assert door.told == ["tried", "failed"]
+
+
+async def test_a_used_up_budget_parks_the_job() -> None:
+    """When the fleet has repeated enough, nothing is sent again: the job waits at the gate of the budget."""
+    door = Door()
+    door.stands_in_the_way = Closed("repeats/bank", 8.0, "too many")
+    async with (
+        serving(says(503)) as server,
+        GuardedClient("none", policy=QUICK, chance=lambda: 0.5, sleep=door.sleep) as client,
+    ):
+        with pytest.raises(GateClosed) as caught:
+            await client.request("GET", server.url, gate=door.gate)
+        assert len(server.seen) == 1
+    assert (caught.value.key, caught.value.after_seconds) == ("repeats/bank", 9.0)
+    assert door.told == ["tried", "asked", "failed"]
+
+
+async def test_an_answer_is_worth_more_than_telling_of_it(caplog: pytest.LogCaptureFixture) -> None:
+    """A database that is away costs nobody an answer that came, nor the order to wait."""
+    door = Door()
+
+    async def away(*_: object) -> None:
+        raise ConnectionRefusedError
+
+    for name in ("answered", "failed", "close"):
+        setattr(door, name, away)
+    script = [says(), says(500), says(429, {"Retry-After": "60"})]
+    async with serving(*script) as server, GuardedClient("none", policy=QUICK, sleep=door.sleep) as client:
+        assert (await client.request("GET", server.url, gate=door.gate)).is_ok
+        assert (await client.request("POST", server.url, gate=door.gate)).status == 500
+        with pytest.raises(GateClosed):
+            await client.request("GET", server.url, gate=door.gate)
+    assert caplog.text.count("a gate was not told") == 3
 
 
 async def test_short_pauses_do_not_go_on_for_ever() -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from urllib.parse import urlsplit
 
 from crmd.errors import FailJob
-from crmd.http.request import Gate, Parts
 from crmd.http.verdict import AuthExpired
 from crmd.store import connections as store
 
@@ -20,8 +19,9 @@ if TYPE_CHECKING:
     from crmd.connections.tokens import Tokens
     from crmd.context import Statements
     from crmd.http.client import GuardedClient
+    from crmd.http.gate import SharedGate
     from crmd.http.limiter import Limiter
-    from crmd.http.request import Params
+    from crmd.http.request import Params, Parts
     from crmd.http.response import Response
 
 
@@ -155,18 +155,22 @@ class ConnectionClient:
         return await self.request("GET", self._provider.probe_path)
 
     async def _authorised(self, method: str, url: str, cost: float, parts: RequestParts) -> Response:
-        if self._provider.rate is None:
-            await self._limiter.pass_gate(self._account.gate_key)
-        else:
-            await self._limiter.admit(self._account.gate_key, self.limit_name, self._provider.rate, cost)
+        gate = await self._admitted(cost)
         token = await self._held_token()
         sent: Parts = {
             **parts,
             "headers": {**(parts.get("headers") or {}), "Authorization": f"Bearer {token.text.reveal()}"},
             "classify": self._provider.classify,
-            "gate": Gate(self._account.gate_key, self._throttle),
+            "gate": gate,
         }
         return await self._http.request(method, url, **sent)
+
+    async def _admitted(self, cost: float) -> SharedGate:
+        """Through the account's gate, and with the units that the request costs."""
+        key, provider, rate = self._account.gate_key, self.provider, self._provider.rate
+        if rate is None:
+            return await self._limiter.pass_gate(key, provider=provider, on_close=self._throttle)
+        return await self._limiter.admit(key, self.limit_name, rate, cost, provider=provider, on_close=self._throttle)
 
     async def _held_token(self) -> Token:
         if self._token is None or not self._token.is_fresh:

@@ -17,6 +17,7 @@ from crmd.engine.seen_job import job_of
 from crmd.engine.starter import Starter
 from crmd.engine.transaction import job_transaction
 from crmd.errors import FailJob, LeaseLost
+from crmd.http.bound import BoundClient
 from crmd.store import leases, overview
 from crmd.store.pools import ACQUIRE_SECONDS
 from crmd.stored_text import clean_text
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from crmd.connections.client import ConnectionClient
     from crmd.engine.services import Services
     from crmd.engine.transaction import JobTransaction
-    from crmd.http.client import GuardedClient
+    from crmd.http.gate import Gate
     from crmd.model import Job
     from crmd.store.pools import Connection
 
@@ -68,9 +69,9 @@ class JobContext:
         return self._services.settings.get(self._run.job_type.plugin)
 
     @property
-    def http(self) -> GuardedClient:
-        """The guarded HTTP client."""
-        return self._services.http
+    def http(self) -> BoundClient:
+        """The guarded HTTP client, with a gate for each host."""
+        return BoundClient(self._services.http, self._services.limiter, self._run.row["workspace_id"])
 
     @property
     def enqueue(self) -> Any:  # noqa: ANN401 - see crmd.Enqueuing
@@ -184,12 +185,12 @@ class JobContext:
         """Book an item as failed, and why."""
         self._progress.book(item, "failed", reason)
 
-    async def limit(self, name: str, cost: float = 1) -> None:
-        """Wait until the limit `name` grants `cost` units."""
+    async def limit(self, name: str, cost: float = 1) -> Gate:
+        """Wait until the limit `name` grants `cost` units; gives the gate it has."""
         rate = self._services.rates.get(name)
         if rate is None:
             raise FailJob(f"There is no limit {name!r}; declare it in [limits] of crmd.toml.")
-        await self._services.limiter.acquire(name, rate, cost)
+        return await self._services.limiter.acquire(name, rate, cost)
 
     async def connection(self, connection_id: UUID) -> ConnectionClient:
         """The client of a connection of the job's workspace."""

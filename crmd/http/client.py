@@ -10,14 +10,14 @@ from weakref import WeakValueDictionary
 import aiohttp
 import anyio
 
-from crmd.errors import GateClosed, RetryJob
+from crmd.errors import GateClosed, NotAccepted, RetryJob
 from crmd.http.address import check_public_url, public_socket
-from crmd.http.breaker import Breaker
 from crmd.http.policy import PUBLIC_POLICY, HttpPolicy
 from crmd.http.request import built
 from crmd.http.retry import Deliver, GiveUp, OutcomeUnknown, Pause, SendAgain, Unanswered, decide
 from crmd.http.verdict import Retryable
 from crmd.http.wire import send
+from crmd.store.pools import UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -56,7 +56,6 @@ class GuardedClient:
         self._chance = chance
         self._sleep = sleep
         self._session: aiohttp.ClientSession | None = None
-        self._breaker = Breaker()
         self._slots: WeakValueDictionary[str, anyio.Semaphore] = WeakValueDictionary()
         # The one seam below policy, retries and pauses: what records traffic, replays it or plays a provider goes here.
         self.wire: Callable[[Request], Awaitable[Response | Unanswered]] = self.send_once
@@ -87,7 +86,8 @@ class GuardedClient:
 
         Raises:
             FailJob: It can never succeed: a broken URL, a refused address, an answer above the size cap.
-            GateClosed: The provider asked for a pause longer than a job should wait.
+            GateClosed: The provider asked for a pause longer than a job should wait, or may not be asked again now.
+            NotAccepted: It must not be sent twice, and surely was not accepted.
             OutcomeUnknown: It was sent, must not be sent twice, and no answer came.
             RetryJob: A passing fault outlasted the attempts or the deadline.
         """
@@ -100,10 +100,8 @@ class GuardedClient:
                 response = await self._until_settled(request)
         except TimeoutError:
             reason = f"{request.host} did not answer within {seconds:g} seconds"
-            await self._book_failure(request, reason)
+            await self._book(request, reason)
             raise (RetryJob if request.is_repeatable else OutcomeUnknown)(reason) from None
-        if request.gate is not None:
-            self._breaker.succeeded(request.gate.key)
         return response
 
     async def _until_settled(self, request: Request) -> Response:
@@ -111,18 +109,19 @@ class GuardedClient:
         while True:
             attempt += 1
             match await self._step(request, attempt):
-                case Deliver(response):
+                case Deliver(response, is_fault):
+                    await self._book(request, f"{request.host} answered {response.status}" if is_fault else None)
                     return response
                 case SendAgain(after_seconds):
-                    await self._sleep_or_give_up(request, after_seconds)
+                    await self._repeat(request, after_seconds)
                 case Pause(after_seconds, reason):
                     await self._pause(request, after_seconds, reason, is_last=attempt >= self.policy.attempts_max)
                 case GiveUp(reason, is_unknown, after_seconds):
-                    await self._book_failure(request, reason)
-                    raise OutcomeUnknown(reason) if is_unknown else RetryJob(reason, after_seconds=after_seconds)
+                    await self._book(request, reason)
+                    raise OutcomeUnknown(reason) if is_unknown else _again(request, reason, after_seconds)
 
     async def _step(self, request: Request, attempt: int) -> Step:
-        outcome = await self._attempt(request)
+        outcome = await self._attempt(request, attempt)
         if isinstance(outcome, Unanswered):
             log.debug("%s: %s", request.method, outcome.reason)
             verdict: Verdict = Retryable()
@@ -138,9 +137,11 @@ class GuardedClient:
             chance=self._chance(),
         )
 
-    async def _attempt(self, request: Request) -> Response | Unanswered:
+    async def _attempt(self, request: Request, attempt: int) -> Response | Unanswered:
         if request.gate is None:
             return await self.wire(request)
+        if attempt == 1:
+            request.gate.tried()
         slots = self._slots.get(request.gate.key)
         if slots is None:
             slots = self._slots[request.gate.key] = anyio.Semaphore(self.policy.in_flight_max)
@@ -153,26 +154,46 @@ class GuardedClient:
             raise RuntimeError("the client is used outside its `async with`")
         return await send(self._session, request, body_bytes_max=self.policy.body_bytes_max)
 
-    async def _book_failure(self, request: Request, reason: str) -> None:
-        """Failures in a row close the gate, so that a provider which is down is not asked by every job in turn."""
-        if request.gate is None:
-            return
-        pause_seconds = self._breaker.failed(request.gate.key, self._chance())
-        if pause_seconds is not None:
-            await request.gate.close(pause_seconds, reason)
+    async def _book(self, request: Request, failure: str | None) -> None:
+        """Tell all daemons how the call went: failures in a row close the gate, so that not every job asks in turn."""
+        gate = request.gate
+        if gate is not None:
+            await _told(gate.answered() if failure is None else gate.failed(failure, self._chance()))
+
+    async def _repeat(self, request: Request, seconds: float) -> None:
+        """Wait before the same request goes out again, if the fleet may still repeat requests to this provider."""
+        closed = None if request.gate is None else await request.gate.repeatable()
+        if closed is not None:
+            await self._book(request, f"{request.host} fails")
+            wait_seconds = (closed.wait_seconds or 0.0) * (1 + self._chance() / 4)
+            raise GateClosed(closed.key, after_seconds=wait_seconds, reason=closed.reason)
+        await self._sleep_or_give_up(request, seconds)
 
     async def _sleep_or_give_up(self, request: Request, seconds: float) -> None:
         """A sleep that would outlast the deadline is no use: the slot is given back at once."""
         if anyio.current_time() + seconds >= anyio.current_effective_deadline():
-            raise RetryJob(f"{request.host} fails for the moment", after_seconds=seconds)
+            raise _again(request, f"{request.host} fails for the moment", seconds)
         await self._sleep(seconds)
 
     async def _pause(self, request: Request, seconds: float, reason: str, *, is_last: bool) -> None:
         if request.gate is not None:
-            await request.gate.close(seconds, reason)
+            await _told(request.gate.close(seconds, reason))
         if seconds <= self.policy.wait_seconds_max and not is_last:
             await self._sleep_or_give_up(request, seconds)
             return
         if request.gate is None:
-            raise RetryJob(f"{request.host}: {reason}", after_seconds=seconds)
+            raise _again(request, f"{request.host}: {reason}", seconds)
         raise GateClosed(request.gate.key, after_seconds=seconds, reason=reason)
+
+
+def _again(request: Request, reason: str, after_seconds: float | None) -> RetryJob:
+    """Leave it to the job's own retry. What must not be sent twice gets here only when no attempt was accepted."""
+    return (RetryJob if request.is_repeatable else NotAccepted)(reason, after_seconds=after_seconds)
+
+
+async def _told(telling: Awaitable[None]) -> None:
+    """What other daemons are to know never costs a request its answer: with the database away they learn it later."""
+    try:
+        await telling
+    except UNREACHABLE as error:
+        log.warning("a gate was not told (%s)", type(error).__name__)

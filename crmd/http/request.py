@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias, TypedDict
+from typing import TYPE_CHECKING, TypeAlias, TypedDict
 from urllib.parse import urlsplit
 
 import msgspec
 
 from crmd.http.verdict import Classify, classify
 
+if TYPE_CHECKING:
+    from crmd.http.gate import Gate
+
 Params: TypeAlias = Mapping[str, str] | Sequence[tuple[str, str]]
 
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods whose repetition changes nothing more (RFC 9110, 9.2.2)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gate:
-    """The key that a provider's pause holds for.
-
-    Args:
-        key: As in `crmd.gate`; requests with one key also share the daemon's in-flight cap.
-        close: Closes it on all daemons for so many seconds, with a reason.
-    """
-
-    key: str
-    close: Callable[[float, str], Awaitable[None]]
 
 
 class Parts(TypedDict, total=False):
@@ -39,7 +29,7 @@ class Parts(TypedDict, total=False):
         data: A body as it is, or a form's fields.
         headers: Further headers.
         classify: The provider's reading of answers.
-        gate: Where a pause that the provider asks for is shared with all daemons.
+        gate: What it went through, as `ctx.limit` gives it: pauses, failures and answers are shared with all daemons.
         is_idempotent: Whether it may be sent twice; by default as the method says.
         deadline_seconds: For the whole call; by default as the policy says.
     """

@@ -33,9 +33,10 @@ class Unanswered:
 
 @dataclass(frozen=True, slots=True)
 class Deliver:
-    """Hand the answer to the caller."""
+    """Hand the answer to the caller. `is_fault`: it is a passing fault of a request that must not be sent twice."""
 
     response: Response
+    is_fault: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,9 @@ def _after_fault(outcome: Response | Unanswered, after_seconds: float, *, may_re
     """A request that never left may always be sent again; one that was sent only when repeating does no harm."""
     is_sent = isinstance(outcome, Response) or outcome.is_sent
     if is_sent and not is_safe:
-        return Deliver(outcome) if isinstance(outcome, Response) else GiveUp(outcome.reason, is_unknown=True)
+        if isinstance(outcome, Response):
+            return Deliver(outcome, is_fault=True)
+        return GiveUp(outcome.reason, is_unknown=True)
     if may_repeat:
         return SendAgain(after_seconds)
     if isinstance(outcome, Response):

@@ -47,3 +47,35 @@ BEGIN
         GRANT SELECT ON crmd.effect TO crmd_app; -- a campaign counts what it has sent; only the engine writes
     END IF;
 END $$;
+
+-- A gate is a breaker, too: calls in a row that failed are counted on it, over all daemons. From some count on each
+-- further one closes it, and when such a gate opens by itself, the first who comes closes it again behind itself and
+-- tries; the others wait. The first answer sets the count back.
+ALTER TABLE crmd.gate ADD COLUMN failures integer NOT NULL DEFAULT 0;
+
+-- A bucket refills more slowly after its provider has refused: half as fast at once, a little faster every minute.
+ALTER TABLE crmd.bucket
+    ADD COLUMN pace double precision NOT NULL DEFAULT 1,  -- share of the declared rate, as of slowed_at
+    ADD COLUMN slowed_at timestamptz,
+    ADD COLUMN slowed_for text,                           -- what the provider said
+    ADD COLUMN units_per_second double precision,         -- as declared at the newest take
+    ADD COLUMN burst double precision,
+    ADD COLUMN granted double precision;                  -- units of the newest take
+
+-- The share of the declared rate at an instant: additive recovery, a tenth of the rate in a minute.
+CREATE FUNCTION crmd.pace_at(pace double precision, slowed_at timestamptz, at timestamptz) RETURNS double precision
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN pace_at.slowed_at IS NULL THEN 1.0
+                ELSE least(1.0, pace_at.pace + extract(epoch FROM pace_at.at - pace_at.slowed_at)::float8 / 600.0) END
+$$;
+
+-- First tries and repeats of requests to one provider, over all daemons, fading with time: an old one counts for less.
+CREATE TABLE crmd.retry_budget (
+    provider   text PRIMARY KEY,
+    tries      double precision NOT NULL,
+    repeats    double precision NOT NULL,
+    is_granted boolean NOT NULL,                          -- what the newest question was answered
+    counted_at timestamptz NOT NULL
+) WITH (fillfactor = 50);
+
+REVOKE EXECUTE ON FUNCTION crmd.pace_at FROM PUBLIC;

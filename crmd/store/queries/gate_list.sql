@@ -2,7 +2,7 @@
 SELECT key,
        CASE WHEN isfinite(closed_until)
             THEN extract(epoch FROM closed_until - (SELECT crmd.clock()))::float8 END AS wait_seconds,
-       reason, closed_at
+       reason, closed_at, failures
 FROM crmd.gate
 WHERE closed_until > (SELECT crmd.clock())
 ORDER BY key
