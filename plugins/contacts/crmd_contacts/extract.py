@@ -10,6 +10,7 @@ import msgspec
 
 import crmd
 from crmd_contacts.claim import claims_of
+from crmd_contacts.interactions import record_interactions
 from crmd_contacts.mail import Mail, Party, why_silent
 from crmd_contacts.people import record_claims
 
@@ -60,6 +61,7 @@ async def extract_contacts(ctx: crmd.Context, payload: ExtractContacts) -> Extra
             return Extracted(skipped=silence)
         claims = await anyio.to_thread.run_sync(claims_of, mail)
         tally = await record_claims(tx, claims)
+        await record_interactions(tx, mail.message_id)
         await tx.execute(SQL.mark_read, mail.message_id, RULES_VERSION)
     return Extracted(tally.created, tally.updated, tally.merged)
 

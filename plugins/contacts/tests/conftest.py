@@ -67,6 +67,7 @@ class Told:
 
     connection: Any
     events: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    interactions: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the connection has
         return getattr(self.connection, name)
@@ -74,6 +75,10 @@ class Told:
     async def emit(self, event_type: str, data: dict[str, object], **_: object) -> None:
         """Note the event."""
         self.events.append((event_type, data))
+
+    async def emit_many(self, event_type: str, data: Sequence[dict[str, object]], **_: object) -> None:
+        """Note what passed between us and contacts; apart, since every message that is read says so."""
+        self.interactions += [(event_type, item) for item in data]
 
 
 @dataclass(slots=True)
@@ -84,6 +89,7 @@ class Office:
     workspace_id: UUID = field(default_factory=uuid4)
     connection_id: UUID = field(default_factory=uuid4)
     events: list[tuple[str, dict[str, object]]] = field(default_factory=list)
+    interactions: list[tuple[str, dict[str, object]]] = field(default_factory=list)
 
     @asynccontextmanager
     async def transaction(self, workspace_id: UUID | None = None) -> AsyncIterator[crmd.Transaction]:
@@ -96,6 +102,7 @@ class Office:
             told = Told(connection)
             yield cast("crmd.Transaction", told)
         self.events += told.events
+        self.interactions += told.interactions
 
     async def connect(self, account: str) -> None:
         """Note that a mailbox is connected."""
