@@ -10,8 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from crmd.engine.reaper import reap_once
-from crmd.store import jobs, leases, steps
-from crmd.store.leases import BEGINNING
+from crmd.store import jobs, steps
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -28,6 +27,7 @@ WAITED = "SELECT (match ->> 'number')::int FROM crmd.waiting WHERE event IS NULL
 EMIT = "SELECT crmd.emit('approved', jsonb_build_object('number', $1::int), $2)"
 DUE = "SELECT held IS NULL OR held = 'suspect' FROM crmd.job WHERE id = $1 AND run_at <= crmd.clock()"
 CALLS = "SELECT split_part(step, '@', 1) AS name, split_part(step, '@', 2)::bigint AS fence FROM durable.done"
+CHILD = "SELECT id FROM crmd.job WHERE held IS NULL AND queue = 'fast' LIMIT 1"
 RICH = [["step", 0], ["beside", 2], ["within", 0], ["sleep", 5], ["wait", 1], ["gather", 2], ["late", 30], ["step", 0]]
 
 Operations = list[list[Any]]
@@ -86,12 +86,8 @@ async def attempt(workbench: Workbench, job_id: UUID, step: int | None) -> bool:
 async def run_children(workbench: Workbench) -> None:
     """Run what is due beside the program."""
     pool = workbench.everything.pools.control
-    daemon_id = await pool.fetchval(
-        "SELECT id FROM crmd.daemon WHERE host = 'test' OR true ORDER BY started_at LIMIT 1"
-    )
-    while rows := await leases.claim_ready(pool, daemon_id, "fast", 10, BEGINNING, leases.new_claim_id()):
-        for row in rows:
-            await workbench._run(row)
+    while (child_id := await pool.fetchval(CHILD)) is not None:
+        await workbench.attempt(child_id)
 
 
 async def check(workbench: Workbench, job_id: UUID, operations: Operations) -> None:
@@ -119,7 +115,9 @@ async def check(workbench: Workbench, job_id: UUID, operations: Operations) -> N
 async def cleared(workbench: Workbench) -> None:
     """Nothing of an earlier example is left."""
     tables = "crmd.job, crmd.lease, crmd.archive, crmd.step, crmd.family, crmd.event, crmd.waiting, durable.done"
-    await workbench.everything.pools.control.execute(f"TRUNCATE {tables}")
+    pool = workbench.everything.pools.control
+    await pool.execute(f"TRUNCATE {tables}")
+    await pool.execute("UPDATE crmd.daemon SET lease_until = 'infinity' WHERE id = $1", workbench._daemon_id)
 
 
 async def test_a_program_that_is_never_killed(workbench: Workbench) -> None:
