@@ -57,6 +57,12 @@ async def once_only(ctx: crmd.Context) -> None:
     """One at a time, whoever asks for it."""
 
 
+@crmd.job("secretly", is_payload_sealed=True)
+async def secretly(ctx: crmd.Context, payload: Note) -> str:
+    """Answers what only it can read."""
+    return payload.text
+
+
 @crmd.job("wish")
 async def wish(ctx: crmd.Context, payload: Wish) -> list[str]:
     """Makes a schedule in a transaction."""
@@ -353,6 +359,17 @@ async def test_an_unknown_role_schedules_nothing(workbench: Workbench, app: App)
     finally:
         await app.execute("RESET ROLE; DROP OWNED BY crmd_test_stranger; DROP ROLE crmd_test_stranger")
     assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.schedule") == 1
+
+
+async def test_a_sealed_payload_stays_sealed(workbench: Workbench, app: App) -> None:
+    """A handler seals the payload of a schedule as it is made; SQL, which cannot, is refused."""
+    await workbench.run_job("wish", {"jobType": "secretly"})
+    [schedule_id] = [row["id"] for row in await app.fetch("SELECT id FROM crmd.schedule WHERE origin = 'runtime'")]
+    assert set(json.loads((await row_of(workbench, schedule_id))["payload"])) == {"$sealed"}
+    await at(workbench, NOON + timedelta(days=1))
+    assert [job.result for job in await workbench.drain()] == ["x"]
+    with pytest.raises(asyncpg.PostgresError, match="are sealed"):
+        await app.fetchval("SELECT crmd.schedule('a', 'secretly', '@daily', '{\"text\": \"x\"}')")
 
 
 async def test_a_job_type_that_is_back_takes_its_schedules_up(workbench: Workbench, app: App) -> None:

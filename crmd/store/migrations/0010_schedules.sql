@@ -62,6 +62,13 @@ BEGIN
         RAISE EXCEPTION 'no job type "%" is registered', v_bad
             USING ERRCODE = 'CR001', HINT = 'List the registered ones: SELECT name FROM crmd.job_type.';
     END IF;
+    SELECT t.name INTO v_bad FROM jsonb_populate_recordset(v_default, schedules) w
+    JOIN crmd.job_type t ON t.name = w.job_type OR w.job_type = ANY (t.aliases)
+    WHERE t.is_payload_sealed AND w.payload <> '{}' AND NOT w.payload ? '$sealed' LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'the payloads of "%" are sealed, which SQL cannot do', v_bad
+            USING ERRCODE = 'CR007', HINT = 'Schedule it from a handler or on the command line.';
+    END IF;
     RETURN QUERY
     WITH named AS (
         SELECT DISTINCT ON (w.workspace_id, w.id) w.*, crmd.schedule_id(w.workspace_id, w.id) AS full_id
