@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+import types
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -8,7 +10,11 @@ import event_jobs
 import msgspec
 import pytest
 
+import crmd
+from crmd.config.settings import Plugins
+from crmd.plugins import ModuleEntry
 from crmd.store.queries import load_queries
+from crmd.testing import open_workbench
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -261,3 +267,121 @@ async def test_an_event_never_changes(outside: asyncpg.Connection[Any]) -> None:
             await outside.execute(statement)
     await outside.execute("SELECT set_config('crmd.workspace_id', $1, false)", str(workspace_id))
     assert await outside.fetchval("SELECT array_agg(data ->> 'contactId') FROM crmd.workspace_events") == ["ann"]
+
+
+async def test_a_program_emits_and_its_handlers_may_veto(
+    workbench: Workbench, outside: asyncpg.Connection[Any]
+) -> None:
+    """crmd.emit needs nothing but a connection; handlers that it is given are asked before anything is kept."""
+
+    @crmd.on_event("deal.*", sync=True)
+    async def keep(event: crmd.Event[dict[str, int]], tx: crmd.Statements) -> None:
+        if event.data["amount"] > await tx.fetchval("SELECT 100"):
+            raise crmd.Veto(f"{event.type} is too large")
+
+    workspace_id = uuid4()
+    about = crmd.EventMetadata(source="shop", ip_address="203.0.113.7")
+    event_id = await crmd.emit(
+        outside, "deal.won", {"amount": 5}, workspace_id=workspace_id, aggregate_id=7, version=2, metadata=about,
+        handlers=[keep],
+    )  # fmt: skip
+    with pytest.raises(crmd.Veto, match=r"deal\.won is too large"):
+        await crmd.emit(outside, "deal.won", {"amount": 500}, handlers=[keep])
+    row = await outside.fetchrow("SELECT id, version, aggregate_id, metadata::text FROM crmd.event")
+    assert row is not None
+    assert tuple(row)[:3] == (event_id, 2, "7")
+    assert msgspec.json.decode(row["metadata"]) == {"source": "shop", "ipAddress": "203.0.113.7"}
+
+
+async def test_listeners_are_told_while_they_ask(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """One notice a statement, small however many events it tells of, and none once the wish has lapsed."""
+    heard: list[dict[str, Any]] = []
+    ear = await asyncpg.connect(workbench.everything.config.database.dsn.reveal())  # type: ignore[union-attr]  # a test's database has an address
+    await ear.add_listener("crmd_events", lambda *words: heard.append(msgspec.json.decode(str(words[3]))))
+    await emit(outside, "contact.created", {"contactId": "nobody listens yet"})
+    await ear.execute("SELECT crmd.listen_events('contact.*', gen_random_uuid(), 60)")
+    many = "SELECT crmd.emit_many('contact.gone', array_fill('{}'::jsonb, ARRAY[5000]))"
+    ids = [row[0] for row in await outside.fetch(many)]
+    await emit(outside, "order.paid", {"step": "is no contact"})
+    await ear.execute("SELECT 1")
+    assert [(word["type"], word["count"], len(word["ids"])) for word in heard] == [("contact.gone", 5000, 100)]
+    assert heard[0]["ids"][0] == str(ids[0])
+    await workbench.clock.advance(61)
+    await emit(outside, "contact.gone", {})
+    await ear.execute("SELECT 1")
+    assert len(heard) == 1
+    await ear.close()
+
+
+async def test_a_role_reads_in_order(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """crmd.grant_events lets a role read and listen, and nothing more."""
+    role = f"reader_{uuid4().hex}"  # roles belong to the server, which other tests may use
+    await outside.execute(f"CREATE ROLE {role} NOLOGIN")
+    try:
+        await outside.execute("SELECT crmd.grant_events($1)", role)
+        await emit(outside, "contact.gone", {})
+        await outside.execute(f"SET ROLE {role}")
+        settled = await outside.fetchval("SELECT crmd.settled_seq()")
+        assert await outside.fetchval("SELECT count(*) FROM crmd.event WHERE seq <= $1", settled) in {0, 1}
+        await outside.execute("SELECT crmd.listen_events('contact.*', gen_random_uuid())")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await outside.execute("SELECT crmd.add_trigger('contact.*', 'tells')")
+    finally:
+        await outside.execute(f"RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+@pytest.mark.parametrize("condition", ["$.", "$.amount", "no path"])
+async def test_a_condition_that_makes_no_sense_breaks_its_plugin_alone(crmd_config: Config, condition: str) -> None:
+    """A plugin whose condition PostgreSQL cannot read is broken and named; the others are declared."""
+
+    @crmd.job("never-fires", on_events=crmd.Trigger(event="x.y", when=condition))
+    async def never_fires(ctx: crmd.Context) -> None:
+        """Never runs."""
+
+    module = types.ModuleType("crmd_senseless")
+    vars(module)["never_fires"] = never_fires
+    entries = {"senseless": ModuleEntry("senseless", module), "events": ModuleEntry("events", event_jobs)}
+    config = dataclasses.replace(crmd_config, plugins=Plugins(enabled=tuple(entries)))
+    async with open_workbench(config, entries) as workbench:
+        [broken] = workbench.everything.loaded.registry.broken
+        assert broken.name == "senseless"
+        assert "The condition of never-fires does not hold together" in broken.reason
+        assert "follow-up" in workbench.everything.services.job_types
+
+
+@pytest.mark.parametrize(
+    ("when", "path"),
+    [
+        (None, None),
+        ({}, None),
+        ({"a": 1, "b c": ("x", None)}, '($."a" == 1) && ($."b c" == "x" || $."b c" == null)'),
+        ("$.a > 1", "$.a > 1"),
+    ],
+)
+def test_a_mapping_is_a_condition(when: Any, path: str | None) -> None:  # noqa: ANN401 - a condition of any kind
+    """A mapping reads as: each of these fields has this value, or one of these."""
+    assert crmd.Trigger(event="x.y", when=when).condition == path
+
+
+def test_declarations_that_make_no_sense_are_refused() -> None:
+    """An event type, condition or handler that cannot work is refused where it is declared, with a sentence."""
+
+    async def handler(ctx: crmd.Context, event: crmd.Event[Any]) -> None:
+        """Handles."""
+
+    async def untyped(ctx: crmd.Context, event: int) -> None:
+        """Does not say what it hears of."""
+
+    for wrong in ("Contact.created", "contact", "contact.*.x", "*.created", "a." + "b" * 70, "a.b\n"):
+        with pytest.raises(crmd.CrmdError, match="is no event type"):
+            crmd.Trigger(event=wrong)
+    with pytest.raises(crmd.CrmdError, match="compares with"):
+        assert crmd.Trigger(event="x.y", when={"a": {"b": 1}}).condition
+    with pytest.raises(crmd.CrmdError, match="hears of no event"):
+        crmd.on_event()(handler)
+    with pytest.raises(crmd.CrmdError, match="cannot have schedule"):
+        crmd.on_event("x.y", schedule="@daily")(handler)
+    with pytest.raises(crmd.CrmdError, match="does not say what event"):
+        crmd.on_event("x.y")(untyped)
+    with pytest.raises(crmd.CrmdError, match="not an async function"):
+        crmd.on_event("x.y")(lambda *_: None)  # type: ignore[type-var]  # that is the mistake

@@ -166,16 +166,16 @@ async def test_the_horizon_moves_behind_whoever_is_open(workbench: Workbench, ou
         await transaction.start()
         await connection.fetchval("SELECT crmd.emit('x.y')")
         opened.append((connection, transaction))
-        settled = await events.settled_seq(pool)  # type: ignore[arg-type]  # a pool is a pool
-        await events.settled_seq(pool)  # type: ignore[arg-type]  # a pool is a pool
+        settled = await events.settled_seq(pool)
+        await events.settled_seq(pool)
         if turn:
             await opened[turn - 1][1].commit()
             await opened[turn - 1][0].close()
-    settled = await events.settled_seq(pool)  # type: ignore[arg-type]  # a pool is a pool
+    settled = await events.settled_seq(pool)
     assert 2 <= settled < await outside.fetchval("SELECT last_value FROM crmd.event_seq")
     await opened[-1][1].rollback()
     await opened[-1][0].close()
-    assert await events.settled_seq(pool) == 4  # type: ignore[arg-type]  # a pool is a pool
+    assert await events.settled_seq(pool) == 4
 
 
 async def test_a_broken_fold_stands_still_and_is_named(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:

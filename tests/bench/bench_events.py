@@ -85,12 +85,12 @@ async def measure(dsn: str, events: int, workspaces: int) -> bool:
             say(f"emit: {count:,} events of {workspaces} workspaces, {count / (time.perf_counter() - began):,.0f}/s")
             seconds = await catch_up(projecting)
             say(f"live: both projections, {seconds:.1f} s, {count / seconds:,.0f} events/s")
-            live = {name: tuple(await pool.fetchrow(query)) for name, query in SUMS.items()}
+            live = {name: tuple(await pool.fetchrow(query) or ()) for name, query in SUMS.items()}
             for name in SUMS:
                 await pool.fetchval(SQL.projection_rebuild, name)
             seconds = await catch_up(projecting)
             say(f"rebuild: both, and the old rows cleared, {seconds:.1f} s, {count / seconds:,.0f} events/s")
-            rebuilt = {name: tuple(await pool.fetchrow(query)) for name, query in SUMS.items()}
+            rebuilt = {name: tuple(await pool.fetchrow(query) or ()) for name, query in SUMS.items()}
     for name in SUMS:
         say(f"{name}: {live[name][0]:,} rows, {'equal' if live[name] == rebuilt[name] else 'DIFFERENT'}")
     return live == rebuilt

@@ -76,7 +76,7 @@ def test_a_chain_is_shown_as_a_tree(crmd: Run) -> None:
 
 def test_a_cause_that_is_gone_begins_a_tree() -> None:
     """Rows whose cause retention has dropped, and causes that name each other, are all shown once."""
-    rows = [{"id": 1, "cause": "9"}, {"id": 2, "cause": "1"}, {"id": 3, "cause": None}]
+    rows: list[dict[str, object]] = [{"id": 1, "cause": "9"}, {"id": 2, "cause": "1"}, {"id": 3, "cause": None}]
     assert [(depth, row["id"]) for depth, row in tree_of(rows)] == [(0, 1), (1, 2), (0, 3)]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 import crmd
@@ -34,13 +36,13 @@ async def greet(ctx: crmd.Context, event: crmd.Event[Contact]) -> str:
 
 
 @crmd.on_event("contact.*", name="count-contacts", when="$.score >= 10")
-async def count_contacts(ctx: crmd.Context, event: crmd.Event) -> None:
+async def count_contacts(ctx: crmd.Context, event: crmd.Event[Any]) -> None:
     """Hears of good contacts alone."""
     told.append(("count", event.data))
 
 
 @crmd.on_event("order.*", ordered=True, max_attempts=2, backoff=crmd.Backoff(first_seconds=10, jitter=0))
-async def follow_orders(ctx: crmd.Context, event: crmd.Event) -> None:
+async def follow_orders(ctx: crmd.Context, event: crmd.Event[Any]) -> None:
     """Hears of the orders of each aggregate in turn."""
     told.append(("order", (event.aggregate_id, event.data["step"])))
     if event.data["step"] == "breaks":
@@ -96,7 +98,7 @@ async def tells_within(ctx: crmd.Context, payload: Greeting) -> str:
 
 
 @crmd.on_event("job.dead", "job.failed")
-async def mourn(ctx: crmd.Context, event: crmd.Event) -> None:
+async def mourn(ctx: crmd.Context, event: crmd.Event[Any]) -> None:
     """Hears of jobs that came to nothing, and comes to nothing itself."""
     told.append(("mourn", (event.type, event.data["type"])))
     raise crmd.FailJob("too sad")
