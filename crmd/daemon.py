@@ -194,7 +194,9 @@ class Daemon:
         while True:
             await anyio.sleep(STATUS_SECONDS)
             running = len(engine.executor.runs)
+            abandoned = len(engine.executor.abandoned.runs)
             state = self._outage or f"{running} running, {engine.settled_count} settled"
+            state += f", {abandoned} abandoned" if abandoned else ""
             self._notifier.send(status_message(state))
 
     def _note_outage(self, sentence: str) -> None:

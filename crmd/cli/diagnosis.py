@@ -88,6 +88,10 @@ def of_status(status: Mapping[str, Any]) -> Iterator[Finding]:
     if status["effects_unknown"]:
         found = f"Of {status['effects_unknown']} nobody knows whether they took place."
         yield Finding("effects", "warning", found, "See crmd effects list --unknown")
+    for plugin in status["quarantined"]:
+        found = f"{plugin['plugin']} is quarantined, since its jobs crash: {plugin['reason']}"
+        fix = f"Mend it and install the new version, or let it try: crmd plugins release {plugin['plugin']}"
+        yield Finding("quarantine", "broken", found, fix)
     for name in status["unknown_types"]:
         fix = "Enable its plugin in plugins.enabled, upgrade the daemons, or cancel its jobs."
         found = f"Jobs of {name} wait: no daemon that met them knows it, or the version of their payload."

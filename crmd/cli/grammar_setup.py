@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from crmd.cli.grammar import Grammar
+    from crmd.cli.grammar import Commands, Grammar
+
+# As crmd.testing.conformance.rule has them, which is not imported before it is needed.
+GRADES = ("none", "bronze", "silver", "gold", "platinum")
 
 
 def add(grammar: Grammar) -> None:
@@ -53,9 +56,25 @@ def _add_plugins(grammar: Grammar) -> None:
     actions = grammar.group(plugins)
     text = "List the enabled plugins, and those that are off."
     grammar.command("list", text, function="listed", under=actions)
-    plugin = grammar.command("plugin", "Begin a new plugin.", function="new")
+    text = "End the quarantine of a plugin whose jobs crashed."
+    release = grammar.command("release", text, function="release", under=actions)
+    release.set_defaults(module="blamed")
+    release.add_argument("name", help="of the plugin")
+    plugin = grammar.command("plugin", "Begin a new plugin, or grade one.", function="new")
     plugin.set_defaults(module="plugins")
     actions = grammar.group(plugin)
     new = grammar.command("new", "Write a new plugin: one job, its settings, its test.", function="new", under=actions)
     new.add_argument("name", help="lower case with dashes, as lead-scoring")
     new.add_argument("--dir", default=".", metavar="PATH", help="where its folder is made; default here")
+    _add_plugin_check(grammar, actions)
+
+
+def _add_plugin_check(grammar: Grammar, actions: Commands) -> None:
+    text = "Grade a plugin by running it: twice, killed, cancelled, at a provider that refuses."
+    check = grammar.command("check", text, under=actions)
+    check.set_defaults(module="plugin_check", opening="A database is being made; nothing of yours is touched.")
+    check.add_argument("target", nargs="?", metavar="PLUGIN", help="name, package or folder; default: here, or all")
+    check.add_argument("--min-grade", default="bronze", choices=GRADES, help="end with 1 below it; default bronze")
+    check.add_argument(
+        "--kills", dest="kills_max", type=int, default=24, metavar="N", help="steps at which each job is killed"
+    )

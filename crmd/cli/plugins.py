@@ -10,6 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING, Any
 
 import crmd
+from crmd.cli.blamed import accounts_of, trouble, with_account
 from crmd.cli.screen import emit_json, say, show_record, show_rows
 from crmd.cli.session import configured, log_quietly
 from crmd.errors import CrmdError, ExitCode, UsageError
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
     from crmd.job_type import JobType
     from crmd.registry import Plugin
 
-COLUMNS = {"name": "plugin", "distribution": "version", "state": "state", "job_types": "job types", "reason": "reason"}
+COLUMNS = {
+    "name": "plugin",
+    "distribution": "version",
+    "state": "state",
+    "job_types": "job types",
+    "trouble": "trouble in 7 days",
+    "reason": "reason",
+}
 NAME = re.compile(r"[a-z][a-z0-9]{0,30}(-[a-z0-9]{1,30}){0,5}", re.ASCII)
 
 
@@ -46,10 +54,13 @@ def listed(arguments: Namespace) -> int:
     idle = sorted(set(installed()) - set(config.plugins.enabled))
     reason = "installed; add it to plugins.enabled"
     rows += [{"name": name, "distribution": None, "state": "off", "job_types": [], "reason": reason} for name in idle]
+    accounts = accounts_of(config)
+    rows = [with_account(row, accounts.get(row["name"])) for row in rows]
     if arguments.is_json:
         emit_json(rows)
     else:
-        show_rows([{**row, "job_types": _names(row["job_types"])} for row in rows], COLUMNS, is_json=False)
+        shown = [{**row, "job_types": _names(row["job_types"]), "trouble": trouble(row["blame"])} for row in rows]
+        show_rows(shown, COLUMNS, is_json=False)
     return ExitCode.OK
 
 

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crmd.store import effects, job_log, retention
+from crmd.store import blame, effects, job_log, retention
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ async def upkeep_once(pool: Pool, keep: Keep) -> float:
         swept: int = await connection.fetchval(_SQL.upkeep_sweep, keep.archive_days, SWEEP_MAX)
         swept = max(swept, await job_log.sweep(connection, keep.log_days or keep.archive_days, SWEEP_MAX))
         swept = max(swept, await effects.sweep(connection, days=keep.archive_days, rows_max=SWEEP_MAX))
+        await blame.sweep(connection)
         has_more = await _let_go(connection, keep)
     return 1.0 if has_more or swept >= SWEEP_MAX else INTERVAL_SECONDS
 

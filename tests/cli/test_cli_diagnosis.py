@@ -25,6 +25,7 @@ STATUS: dict[str, Any] = {
     "schedules_broken": [],
     "schedules_late": 0,
     "effects_unknown": 0,
+    "quarantined": [],
     "connections": [],
 }
 
@@ -76,6 +77,7 @@ def test_each_weakness_of_a_server_is_found(changes: dict[str, Any], about: str,
         ({"schedules_broken": [{"id": "a/b", "error": "x"}]}, [("schedules", "broken")]),
         ({"schedules_late": 2}, [("schedules", "warning")]),
         ({"effects_unknown": 3}, [("effects", "warning")]),
+        ({"quarantined": [{"plugin": "p", "reason": "killed by SIGSEGV"}]}, [("quarantine", "broken")]),
     ],
 )
 def test_each_trouble_of_the_engine_is_found(changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:

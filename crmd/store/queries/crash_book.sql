@@ -13,7 +13,8 @@ WITH noted AS (
 )
 INSERT INTO crmd.quarantine AS q (plugin, version, reason, quarantined_at, probe_at)
 SELECT $1, $4, $3, n.clock, n.clock + make_interval(secs => $7::float8)
-FROM recent r, (SELECT crmd.clock() AS clock) n WHERE r.jobs >= $5::integer
+FROM recent r, (SELECT crmd.clock() AS clock) n
+WHERE r.jobs >= $5::integer OR EXISTS (SELECT FROM crmd.quarantine k WHERE k.plugin = $1)
 ON CONFLICT (plugin) DO UPDATE SET reason = excluded.reason, probe_job = NULL,
     probe_at = (SELECT crmd.clock()) + make_interval(secs => least($7::float8 * 2 ^ least(q.probes, 10), 86400))
 RETURNING xmax = 0 AS is_new, extract(epoch FROM probe_at - (SELECT crmd.clock()))::float8 AS probe_seconds

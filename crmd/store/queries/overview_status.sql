@@ -26,6 +26,11 @@ SELECT jsonb_build_object(
         WHERE NOT is_paused AND error IS NULL AND next_due_at < c.now - interval '5 minutes'),
     'schedules_broken', coalesce((SELECT jsonb_agg(jsonb_build_object('id', id, 'error', error))
         FROM (SELECT id, error FROM crmd.schedule WHERE error IS NOT NULL ORDER BY id LIMIT 100) s), '[]'),
+    'suspects', (SELECT count(*) FROM crmd.job WHERE held = 'suspect'),
+    'quarantined', coalesce((SELECT jsonb_agg(jsonb_build_object('plugin', q.plugin, 'reason', q.reason,
+            'since_seconds', extract(epoch FROM c.now - q.quarantined_at)::bigint,
+            'probe_seconds', greatest(extract(epoch FROM q.probe_at - c.now), 0)::bigint) ORDER BY q.plugin)
+        FROM crmd.quarantine q), '[]'),
     'effects_unknown', (SELECT count(*) FROM crmd.effect WHERE state = 'unknown'),
     'gates_closed', (SELECT count(*) FROM crmd.gate WHERE closed_until > c.now),
     'connections', coalesce((SELECT jsonb_agg(to_jsonb(n)) FROM (
