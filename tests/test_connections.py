@@ -611,7 +611,7 @@ async def test_a_cursor_moves_from_what_was_seen(database: Pool, bank: Bank) -> 
 async def test_freshness_and_counts(database: Pool) -> None:
     """A committed sync shows when it was and adds to the count; a failed one shows why, and the next clears it."""
     connection_id = await consented(database)
-    await store.mark_failed(database, WORKSPACE, connection_id, "provider down")
+    await store.mark_outcomes(database, {(WORKSPACE, connection_id): "provider down"})
     (account,) = await accounts.listed(database, provider="bank")
     assert (account.last_error, account.last_synced_at) == ("provider down", None)
     async with transaction(database) as tx:

@@ -27,7 +27,7 @@ def record(fault: Fault | None, run: Run) -> bytes | None:
     entry: dict[str, Any] = {
         "attempt": run.row["attempt"],
         "class": fault.name,
-        "message": clean_text(_message(fault), MESSAGE_MAX),
+        "message": clean_text(message_of(fault), MESSAGE_MAX),
     }
     if isinstance(fault.error, asyncpg.PostgresError):
         entry["sqlstate"] = fault.error.sqlstate
@@ -38,7 +38,7 @@ def record(fault: Fault | None, run: Run) -> bytes | None:
     return msgspec.json.encode(entry)
 
 
-def _message(fault: Fault) -> str:
+def message_of(fault: Fault) -> str:
     """PostgreSQL's messages and asyncpg's hold values of arguments, so only their class and code are kept."""
     if isinstance(fault.error, asyncpg.PostgresError):
         return f"PostgreSQL refused a statement (SQLSTATE {fault.error.sqlstate})"

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, TypeAlias
 import anyio
 import asyncpg
 
+from crmd.engine.connection_outcome import connection_outcomes
 from crmd.engine.fault_record import record
 from crmd.outcome import DONE, Ended, Fault, Forgotten, Outcome, Requeued
-from crmd.store import families, leases
+from crmd.store import connections, families, leases
 from crmd.store.leases import EndedRow, RequeuedRow, Token
 from crmd.store.pools import UNREACHABLE
 
@@ -133,6 +134,9 @@ async def _write_together(connection: Connection, batch: list[Settled], done: li
             moved |= {parent.token.id} if await families.settle_parent(connection, parent) else set()
         for row in gathering:
             moved |= {row.token.id} if await families.settle_gathering(connection, row) else set()
+        # Connections behind leases, as a job's own transaction takes them.
+        if outcomes := connection_outcomes(one for one in others if one[0].token.id in moved):
+            await connections.mark_outcomes(connection, outcomes)
     return len({run.token for run, outcome in batch if not isinstance(outcome, Forgotten)}) - len(moved)
 
 

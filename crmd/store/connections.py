@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crmd.store.queries import load_queries
+from crmd.stored_text import clean_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -113,6 +114,11 @@ async def mark_synced(tx: Statements, connection_id: UUID, *, items: int = 0) ->
     await tx.execute(SQL.connection_synced, connection_id, items)
 
 
-async def mark_failed(database: Statements, workspace_id: UUID, connection_id: UUID, reason: str) -> None:
-    """A sync round failed: shown beside the connection, whose state stays."""
-    await database.execute(SQL.connection_failed, workspace_id, connection_id, reason[:ERROR_LENGTH_MAX])
+async def mark_outcomes(database: Statements, outcomes: Mapping[tuple[UUID, UUID], str | None]) -> None:
+    """How the newest jobs of connections ended, by workspace and id: why they failed, or None where they went well.
+
+    It is shown beside the connection, whose state stays.
+    """
+    workspaces, ids = [workspace_id for workspace_id, _ in outcomes], [connection_id for _, connection_id in outcomes]
+    reasons = [None if reason is None else clean_text(reason, ERROR_LENGTH_MAX) for reason in outcomes.values()]
+    await database.execute(SQL.connection_failed, workspaces, ids, reasons)
