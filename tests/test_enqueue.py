@@ -16,6 +16,7 @@ import crmd
 from crmd.errors import UsageError
 from crmd.store import jobs, leases
 from crmd.store.leases import EndedRow, Token
+from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from crmd.testing import Workbench
 
 pytestmark = pytest.mark.crmd_plugins(enqueue_jobs)
+SQL = load_queries("crmd.store")
 START = datetime(2026, 3, 1, 9, tzinfo=UTC)
 LATER = START + timedelta(hours=2)
 
@@ -247,6 +249,20 @@ async def test_each_of_a_batch_has_its_answer(bench: Workbench) -> None:
     assert (await waiting(bench, answers[1].id))["payload"]["tags"] == ["old", "2", "5"]
 
 
+async def test_a_full_limit_rejects_and_leaves_no_key(bench: Workbench) -> None:
+    """What a full limit rejects is answered so, alone and in a batch, with keys or without; its key is free."""
+    keys = ["a", "b", "c", "c", "a"]
+    for on_conflict, taken in (("return", "returned"), ("replace", "replaced")):
+        answers = await crmd.enqueue_many(
+            bench._pool, "seats", [{"text": key} for key in keys], unique_keys=keys, on_conflict=on_conflict
+        )
+        assert [answer.answer for answer in answers] == ["created", "created", "rejected", "rejected", taken]
+        assert await bench._pool.fetchval("SELECT count(*) FROM crmd.unique_key") == 2
+        assert (await crmd.enqueue(bench._pool, "seats")).answer == "rejected"
+        assert await bench._pool.fetchval("SELECT crmd.enqueue('seats')") is None
+        assert len(await bench.drain()) == 2
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
@@ -300,6 +316,23 @@ async def test_a_follow_up_that_is_rolled_back_leaves_no_key_behind(
     again = await put(bench, "c")
     assert again.is_new
     assert [ran.id for ran in await bench.drain()] == [again.id]
+
+
+async def test_upkeep_forgets_keys_that_nobody_holds(
+    bench: Workbench, outside: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    """Keys whose time is over, and one that a rolled-back enqueuer left behind, go; a key that is held stays."""
+    token = await start(bench, (await put(bench, "left", unique_key="left")).id)
+    await put(bench, "held", unique_key="held")
+    await put(bench, "timed", unique_key="timed", unique_scope="for", unique_seconds=10)
+    transaction = outside.transaction()
+    await transaction.start()
+    await crmd.enqueue(outside, "notes", {"text": "b"}, unique_key="left", on_conflict="replace")
+    await end(bench, token)
+    await transaction.rollback()
+    await bench.clock.advance(11)
+    assert await bench._pool.fetchval(SQL.upkeep_sweep, 30, 1000) == 2
+    assert await bench._pool.fetchval("SELECT string_agg(key, ' ') FROM crmd.unique_key") == "notes//held"
 
 
 async def test_an_enqueuer_keeps_a_waiting_job_from_starting(

@@ -12,9 +12,9 @@ import crmd
 class Note(crmd.Payload, frozen=True):
     """Something about a contact."""
 
-    contact: dict[str, str] = {}
+    contact: dict[str, str] = msgspec.field(default_factory=dict)
     text: str = ""
-    tags: list[str] = []
+    tags: list[str] = msgspec.field(default_factory=list)
 
 
 class Renamed(crmd.Payload, frozen=True):
@@ -67,6 +67,13 @@ async def lapses(ctx: crmd.Context, payload: Note) -> str:
 async def starts_lapsing(ctx: crmd.Context) -> None:
     """Has a child that may lapse."""
     await ctx.enqueue("lapses", {"text": "child"}, is_child=True)
+
+
+@crmd.job("seats", concurrency=crmd.Concurrency(max=2, on_full="reject_new"))
+async def seats(ctx: crmd.Context, payload: Note) -> str:
+    """Two of it may run or wait; more are rejected."""
+    ctx.log.debug("%s", payload.contact)
+    return payload.text
 
 
 def _from_1(payload: dict[str, Any]) -> dict[str, Any]:

@@ -18,9 +18,14 @@ WITH bound AS (
         WHERE f.parent_id < b.id AND NOT EXISTS (SELECT FROM crmd.job j WHERE j.id = f.parent_id)
           AND NOT EXISTS (SELECT FROM crmd.lease l WHERE l.id = f.parent_id) LIMIT $2)
     RETURNING 1
+), stale AS MATERIALIZED ( -- their time is over; or their job is, and an enqueuer that gave up kept it from freeing them
+    SELECT u.key, u.job_id, u.expires_at FROM crmd.unique_key u
+    WHERE u.expires_at < (SELECT crmd.clock()) OR (u.expires_at = 'infinity'
+        AND NOT EXISTS (SELECT FROM crmd.job j WHERE j.id = u.job_id)
+        AND NOT EXISTS (SELECT FROM crmd.lease l WHERE l.id = u.job_id)) LIMIT $2
 ), keys AS (
-    DELETE FROM crmd.unique_key WHERE key IN (
-        SELECT u.key FROM crmd.unique_key u WHERE u.expires_at < (SELECT crmd.clock()) LIMIT $2)
+    DELETE FROM crmd.unique_key WHERE key = ANY (ARRAY( -- unless another job has just taken one
+        SELECT u.key FROM stale s JOIN crmd.unique_key u USING (key, job_id, expires_at) FOR UPDATE OF u SKIP LOCKED))
     RETURNING 1
 ), buckets AS (
     DELETE FROM crmd.bucket WHERE name IN (
