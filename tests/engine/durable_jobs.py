@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 from collections import Counter
 from typing import Any
 
@@ -139,15 +137,15 @@ async def side_by_side(ctx: crmd.Context, payload: Wish) -> list[int]:
 STEPS = 12
 
 
-class Deadly(crmd.Payload, frozen=True):
-    """Whether the process kills itself after each step."""
+class Hanging(crmd.Payload, frozen=True):
+    """Whether it hangs behind each new step, to be killed there."""
 
-    is_deadly: bool = False
+    hangs: bool = False
 
 
-@crmd.job("twelve-steps", queue="fast", timeout_seconds=120)
-async def twelve_steps(ctx: crmd.Context, payload: Deadly) -> list[int]:
-    """Twelve steps that leave a row each, outside of the job's own transactions; the process dies after each."""
+@crmd.job("twelve-steps", queue="fast", timeout_seconds=600)
+async def twelve_steps(ctx: crmd.Context, payload: Hanging) -> list[int]:
+    """Twelve steps that leave a row each, in a transaction that is not the step's own."""
 
     async def do(number: int) -> int:
         async with ctx.transaction() as tx:
@@ -156,10 +154,9 @@ async def twelve_steps(ctx: crmd.Context, payload: Deadly) -> list[int]:
 
     squares: list[int] = []
     for number in range(STEPS):
-        fresh = len(squares)
         squares.append(await ctx.step(f"step {number}", do, number))
-        if payload.is_deadly and ctx.job.fence == fresh + 1:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if payload.hangs and ctx.job.fence == len(squares):
+            await anyio.sleep_forever()
     return squares
 
 
