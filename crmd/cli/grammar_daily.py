@@ -34,6 +34,9 @@ def _add_run_once(grammar: Grammar) -> None:
     _add_job_arguments(once)
     once.add_argument("--dry-run", dest="is_dry_run", action="store_true", help="check everything, and enqueue nothing")
     once.add_argument("--pdb", dest="has_debugger", action="store_true", help="debug the handler when it raises")
+    traffic = once.add_mutually_exclusive_group()
+    traffic.add_argument("--record", metavar="FILE", help="write what it asks of the outside to a cassette, redacted")
+    traffic.add_argument("--replay", metavar="FILE", help="answer what it asks from a cassette, without a network")
     once.add_argument("--wait", dest="is_patient", action="store_true", help="wait for limits and gates")
 
 

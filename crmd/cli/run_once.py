@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -23,6 +25,7 @@ from crmd.store import overview
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterator
     from uuid import UUID
 
     from crmd.composition import Opened
@@ -93,8 +96,10 @@ async def _try(everything: Opened, new: NewJobs, arguments: Namespace) -> int:
 
 
 async def _run(everything: Opened, new: NewJobs, arguments: Namespace) -> int:
-    async with acting(everything.pools.plugins, "run-once", new.type, workspace_id=new.workspace_id) as found:
-        row = await Once(everything, new, is_patient=arguments.is_patient).run()
+    database = everything.pools.plugins
+    async with acting(database, "run-once", new.type, workspace_id=new.workspace_id) as found:
+        with _traffic(everything, arguments):
+            row = await Once(everything, new, is_patient=arguments.is_patient).run()
         found["jobId"] = str(row["id"])
     await _say_what_waits(everything)
     show_record(_summary(row), is_json=arguments.is_json)
@@ -104,6 +109,24 @@ async def _run(everything: Opened, new: NewJobs, arguments: Namespace) -> int:
     say(f"crmd: {new.type} {row['status']}: {error.get('message', 'no reason is known')}")
     say(f"      `crmd jobs show {row['id']}` shows each attempt.")
     return ExitCode.FAILED
+
+
+@contextlib.contextmanager
+def _traffic(everything: Opened, arguments: Namespace) -> Iterator[None]:
+    """Record or replay what the job asks of the outside, if that is wanted."""
+    if not (arguments.record or arguments.replay):
+        yield
+        return
+    from crmd.testing import cassette  # noqa: PLC0415 - only who asks for it pays for it
+
+    if arguments.replay:
+        with cassette.replaying(everything, cassette.read_cassette(Path(arguments.replay))):
+            yield
+        return
+    with cassette.recording(everything) as exchanges:
+        yield
+    cassette.write_cassette(Path(arguments.record), cassette.Cassette(cassette.VERSION, exchanges))
+    say(f"{len(exchanges)} requests are kept in {arguments.record}; look through it before you share it.")
 
 
 async def _say_what_waits(everything: Opened) -> None:

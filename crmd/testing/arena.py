@@ -1,27 +1,31 @@
-"""One fresh database after another, each migrated for the same plugins, with a workbench on it."""
+"""The same beginning time after time: a database that is migrated once for some plugins, and restored for each run."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from crmd.composition import opened
+from crmd.composition import beside, opened
+from crmd.store.queries import load_queries
 from crmd.testing.preparing import config_for, entries_of
-from crmd.testing.workbench import open_workbench
+from crmd.testing.workbench import workbench_on
 
 if TYPE_CHECKING:
     import types
     from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
+    from crmd.composition import Opened
     from crmd.config.loading import Config
     from crmd.plugins import Entry
     from crmd.testing.databases import TestServer
     from crmd.testing.workbench import Workbench
 
+_SQL = load_queries("crmd.testing")
+
 
 class Arena:
-    """Makes the databases of a test, cloned from a template that is migrated once.
+    """Makes the databases of a test; an async context manager.
 
     Args:
         server: Where they are made.
@@ -35,6 +39,14 @@ class Arena:
         self.server = server
         self.entries = wanted if isinstance(wanted, dict) else entries_of(wanted)
         self._state_dir = state_dir
+        self._stack = contextlib.AsyncExitStack()
+        self._ground: Opened | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
 
     def without(self, plugin: str) -> Arena:
         """The same without one of the plugins."""
@@ -43,13 +55,20 @@ class Arena:
 
     @contextlib.asynccontextmanager
     async def fresh(self) -> AsyncIterator[Workbench]:
-        """A workbench on a database in which nothing has happened yet; gone after the block."""
-        async with self.database() as config, open_workbench(config, self.entries) as workbench:
-            yield workbench
+        """A workbench on a database in which nothing has happened yet. One at a time: it is the same one, restored."""
+        if self._ground is None:
+            config = await self._stack.enter_async_context(self.database())
+            self._ground = await self._stack.enter_async_context(opened(config, entries=self.entries))
+            await self._ground.pools.control.execute(_SQL.clock_inject)
+            await self._ground.pools.control.execute(_SQL.rows_save)
+        else:
+            await self._ground.pools.control.execute(_SQL.rows_restore)
+        async with beside(self._ground) as everything:
+            yield await workbench_on(everything)
 
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[Config]:
-        """The configuration of such a database."""
+        """The configuration of a database of its own, as `fresh` has it in the beginning; gone after the block."""
         name = await self.server.create(await self._template())
         try:
             yield self.config(name)

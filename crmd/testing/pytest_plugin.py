@@ -54,15 +54,17 @@ async def crmd_dsn(crmd_server: TestServer) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-def crmd_arena(crmd_server: TestServer, request: pytest.FixtureRequest, tmp_path: Path) -> Arena:
-    """Makes databases for the test, each migrated for its plugins: for what has to begin anew time after time."""
+async def crmd_arena(crmd_server: TestServer, request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Arena]:
+    """Makes databases for the test, migrated for its plugins: for what has to begin anew time after time."""
     from crmd.errors import UsageError  # noqa: PLC0415 - see crmd_server
     from crmd.testing.arena import Arena  # noqa: PLC0415 - see crmd_server
 
     try:
-        return Arena(crmd_server, _wanted(request), tmp_path)
+        arena = Arena(crmd_server, _wanted(request), tmp_path)
     except UsageError as error:
         pytest.fail(str(error))
+    async with arena:
+        yield arena
 
 
 @pytest.fixture

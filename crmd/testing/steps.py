@@ -31,6 +31,7 @@ class Steps:
         is_doomed: The end of the present step is the end of all.
         began_at: Monotonic time at which the present step began; None while all tasks wait.
         waiting: The coroutine whose step ended last.
+        cancellations: How many a task has met while it waited.
     """
 
     def __init__(self, at: Mapping[int, Callable[[], None]]) -> None:
@@ -39,6 +40,7 @@ class Steps:
         self.is_dead = False
         self.is_counting = False
         self.is_doomed = False
+        self.cancellations = 0
         self.waiting: Coroutine[Any, Any, Any] | None = None
         self.began_at: float | None = None
         self._unbegun: set[Coroutine[Any, Any, Any]] = set()
@@ -114,6 +116,7 @@ class _Stepwise:
                 value = yield waited_for
             except BaseException as thrown:  # noqa: BLE001 - it is passed on to the coroutine
                 error = thrown
+                steps.cancellations += isinstance(thrown, asyncio.CancelledError)
 
 
 def _forget(coroutine: Coroutine[Any, Any, Any]) -> None:

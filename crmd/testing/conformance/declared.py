@@ -85,7 +85,7 @@ async def migrates(plugin: Plugin, arena: Arena) -> Finding:
 
 async def guards_rows(plugin: Plugin, arena: Arena) -> list[Finding]:
     """Row-level security on each table with a workspace_id, for the owner as well."""
-    async with arena.without(plugin.name).fresh() as workbench:
+    async with arena.without(plugin.name) as others_alone, others_alone.fresh() as workbench:
         others = [row["name"] for row in await workbench.everything.pools.control.fetch(_SQL.snapshot_tables)]
     async with arena.fresh() as workbench:
         rows = await workbench.everything.pools.control.fetch(_SQL.tables_unguarded, others)

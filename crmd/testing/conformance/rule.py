@@ -67,7 +67,7 @@ RULES: tuple[Rule, ...] = (
     Rule("time-limit", "gold", "In a database that stands still it ends when its time is over."),
     Rule("workspace", "platinum", "It writes no row of another workspace."),
     Rule("network", "platinum", "It asks only hosts that its provider or its sample declares, by crmd's own clients."),
-    Rule("clock", "platinum", "The clock may jump a day ahead and back while it runs."),
+    Rule("clock", "platinum", "The clock may jump a day ahead while it runs."),
     Rule("memory", "platinum", "It keeps nothing in memory from run to run, and one run stays below 64 MiB."),
     Rule("sampled", "platinum", "Each job type has a sample."),
 )

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from crmd.errors import UsageError
-from crmd.plugins import GROUP, installed, requires_of
+from crmd.plugins import GROUP, ModuleEntry, installed, requires_of
+from crmd.testing.conformance import fake_provider
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +42,7 @@ def entry_named(word: str) -> Entry:
 def with_required(entry: Entry) -> dict[str, Entry]:
     """The plugin, and all that it requires and that is installed."""
     known: Mapping[str, Entry] = installed()
-    found = {entry.name: entry}
+    found = {entry.name: entry, fake_provider.NAME: ModuleEntry(fake_provider.NAME, fake_provider)}
     waiting = list(requires_of(entry))
     while waiting:
         name = waiting.pop()

@@ -112,16 +112,18 @@ class Trials:
         self.sample = sample
 
     @contextlib.asynccontextmanager
-    async def fresh(self, *, neighbour: bool = False) -> AsyncIterator[Trial]:
+    async def fresh(self, *, neighbour: bool = False, later_seconds: float = 0) -> AsyncIterator[Trial]:
         """A new trial.
 
         Args:
+            later_seconds: How much later than now it is.
             neighbour: Another workspace is seeded as well, whose rows are nobody's business.
         """
         traffic = Traffic(self.folder)
         async with self._arena.fresh() as workbench, contextlib.AsyncExitStack() as stack:
             traffic.wire(workbench.everything)
             await workbench.everything.pools.control.execute(_SQL.schedules_rest)
+            await workbench.clock.advance(later_seconds)
             self._configure(workbench)
             if neighbour:
                 await self._seed(Scene(workbench, traffic, stack, "neighbour"))

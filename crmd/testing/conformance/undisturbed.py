@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from crmd.testing.finished import Finished
     from crmd.testing.snapshot import Snapshot
 
+# The second run is at another time, so that whatever was made from the time differs.
+AN_HOUR_OR_SO_SECONDS = 3661.0
 GOOD = frozenset({"completed", "cancelled"})
 
 
@@ -62,7 +64,7 @@ class Undisturbed:
 
 async def run_undisturbed(trials: Trials, job_type: JobType) -> Undisturbed:
     """Run the sample twice, each time in a world of its own."""
-    first, second = await _run(trials), await _run(trials)
+    first, second = await _run(trials), await _run(trials, AN_HOUR_OR_SO_SECONDS)
     comparison = Comparison(first.snapshot, second.snapshot)
     trouble = _trouble(first, second, comparison)
     findings = [
@@ -75,9 +77,9 @@ async def run_undisturbed(trials: Trials, job_type: JobType) -> Undisturbed:
     return Undisturbed(job_type, comparison, first, [_about(finding, job_type) for finding in findings])
 
 
-async def _run(trials: Trials) -> Run:
+async def _run(trials: Trials, later_seconds: float = 0) -> Run:
     stall = StallLook(trials.folder)
-    async with trials.fresh() as trial:
+    async with trials.fresh(later_seconds=later_seconds) as trial:
         with LogTap() as tap, sockets_seen(trials.folder) as sockets:
             attempt = await trial.attempt(on_look=stall)
             finished = await trial.rest() if not attempt.is_stuck else await trial.finished()

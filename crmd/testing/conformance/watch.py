@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from crmd.testing.attempt import Attempt
 
 _CRMD = f"{Path(crmd.__file__).parent}/"
+_TESTING = f"{_CRMD}testing/"
 STALL_SECONDS = 0.2
 # A busy machine stops everybody for a moment; the same place seen so often in a row is no accident.
 LOOKS = 4
@@ -70,12 +71,16 @@ class _SocketLook:
         if not self.folder or event not in {"socket.connect", "socket.getaddrinfo"}:
             return
         frame: FrameType | None = sys._getframe().f_back  # noqa: SLF001 - the documented way to see one's own stack
-        while frame is not None and not frame.f_code.co_filename.startswith((self.folder, _CRMD)):
+        while frame is not None and not self._is_telling(frame.f_code.co_filename):
             frame = frame.f_back
         place = place_of_frame(frame, self.folder)
         if frame is not None and frame.f_code.co_filename.startswith(self.folder):  # not by way of crmd's clients
             address = arguments[1] if event == "socket.connect" else arguments[0]
             self.found.append((_host(address), place))
+
+    def _is_telling(self, path: str) -> bool:
+        """Whether code of this file says who connects: the plugin, or a client of crmd's that it uses."""
+        return path.startswith(self.folder) or (path.startswith(_CRMD) and not path.startswith(_TESTING))
 
 
 _SOCKETS = _SocketLook()

@@ -6,5 +6,5 @@ UNION ALL
 SELECT 'events', jsonb_build_object('type', e.type, 'workspace_id', e.workspace_id, 'aggregate_type', e.aggregate_type,
     'aggregate_id', e.aggregate_id, 'data', e.data)::text FROM crmd.event e
 UNION ALL
-SELECT 'cursors', jsonb_build_object('name', c.name, 'workspace_id', c.workspace_id, 'value', c.value)::text
+SELECT 'cursors', jsonb_build_object('name', c.name, 'workspace_id', c.workspace_id, 'value of ' || c.name, c.value)::text
 FROM crmd.cursor c

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import crmd
 from crmd_contacts.extract import ExtractContacts, Extracted, extract_contacts
+from crmd_contacts.samples import SAMPLES
 from crmd_contacts.stats import CONTACT_STATS
 
 __all__ = ["CONTACT_STATS", "ExtractContacts", "Extracted", "extract_contacts"]
@@ -13,3 +14,9 @@ __all__ = ["CONTACT_STATS", "ExtractContacts", "Extracted", "extract_contacts"]
 def crmd_requires() -> tuple[str, ...]:
     """The CRM's tables must exist before this plugin's."""
     return ("crm",)
+
+
+@crmd.hookimpl
+def crmd_samples() -> tuple[crmd.Sample, ...]:
+    """How `crmd plugin check` tries the jobs."""
+    return SAMPLES

@@ -10,6 +10,7 @@ from crmd_gmail.incremental import SyncEmailsIncremental, sync_emails_incrementa
 from crmd_gmail.initial import Listed, SyncEmailsInitial, sync_emails_initial
 from crmd_gmail.mailboxes import Started, sync_gmail
 from crmd_gmail.provider import GOOGLE
+from crmd_gmail.samples import SAMPLES
 from crmd_gmail.settings import GmailSettings, Units
 from crmd_gmail.synced import Synced
 from crmd_gmail.tally import Tally
@@ -51,3 +52,9 @@ def crmd_settings() -> type[msgspec.Struct]:
 def crmd_providers() -> tuple[crmd.Provider, ...]:
     """Google; its addresses can be replaced in `[providers.google]`."""
     return (GOOGLE,)
+
+
+@crmd.hookimpl
+def crmd_samples() -> tuple[crmd.Sample, ...]:
+    """How `crmd plugin check` tries the jobs."""
+    return SAMPLES

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import crmd
 from crmd_health.connection_probe import ConnectionToProbe, Probed, probe_connection
 from crmd_health.job_queues import QueuesChecked, check_job_queues
+from crmd_health.samples import SAMPLES
 from crmd_health.settings import HealthSettings
 from crmd_health.sync_health import SyncChecked, check_sync_health
 
@@ -29,3 +30,9 @@ __all__ = [
 def crmd_settings() -> type[msgspec.Struct]:
     """The table `[plugins.health]`."""
     return HealthSettings
+
+
+@crmd.hookimpl
+def crmd_samples() -> tuple[crmd.Sample, ...]:
+    """How `crmd plugin check` tries the jobs."""
+    return SAMPLES

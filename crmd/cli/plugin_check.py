@@ -1,0 +1,83 @@
+"""`crmd plugin check`: grades plugins by running them, on a database that is made for it and gone afterwards."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from crmd.cli.live import live
+from crmd.cli.screen import emit_json, say, show_rows
+from crmd.cli.session import configured, log_quietly
+from crmd.errors import ExitCode
+from crmd.testing.arena import Arena
+from crmd.testing.conformance.checking import Report, check_plugin
+from crmd.testing.conformance.rule import BY_NAME, GRADES, RULES, Finding
+from crmd.testing.conformance.target import PROJECT, entry_named, with_required
+from crmd.testing.databases import TestServer
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from crmd.plugins import Entry
+
+COLUMNS = {"rule": "rule", "grade": "grade", "outcome": "", "about": "job type", "what": "what", "place": "place"}
+_WORST = ("fail", "skip", "pass")
+
+
+def run(arguments: Namespace) -> int:
+    """Grade the plugin that is named, or that is here, or every enabled one."""
+    log_quietly(arguments, "critical")
+    entries = _wanted(arguments)
+    with TestServer() as server, tempfile.TemporaryDirectory(prefix="crmd-check-") as folder:
+        reports = [anyio.run(_report, entry, server, Path(folder), arguments.kills_max) for entry in entries]
+    if arguments.is_json:
+        emit_json([asdict(report) for report in reports])
+    else:
+        for report in reports:
+            _show(report)
+    least = GRADES.index(arguments.min_grade)
+    return ExitCode.OK if all(GRADES.index(report.grade) >= least for report in reports) else ExitCode.FAILED
+
+
+def _wanted(arguments: Namespace) -> list[Entry]:
+    if arguments.target is not None:
+        return [entry_named(arguments.target)]
+    if Path(PROJECT).is_file() and "crmd.plugins" in Path(PROJECT).read_text("utf-8"):
+        return [entry_named(".")]
+    return [entry_named(name) for name in configured(arguments).plugins.enabled]
+
+
+async def _report(entry: Entry, server: TestServer, folder: Path, kills_max: int) -> Report:
+    with live() as screen:
+
+        def on_progress(text: str) -> None:
+            screen.update(entry.name, text, None)
+
+        async with Arena(server, with_required(entry), folder) as arena:
+            return await check_plugin(entry.name, arena, kills_max=kills_max, on_progress=on_progress)
+
+
+def _show(report: Report) -> None:
+    """A line for each rule, and one for each job type that does not hold it."""
+    rows: list[dict[str, Any]] = []
+    for rule in RULES:
+        findings = [finding for finding in report.findings if finding.rule == rule.name]
+        bad = [finding for finding in findings if finding.outcome != "pass"]
+        rows += [_row(finding) for finding in sorted(bad, key=lambda finding: _WORST.index(finding.outcome))]
+        if findings and not bad:
+            rows.append(_row(Finding(rule.name, "pass", _count(findings))))
+    show_rows(rows, COLUMNS, is_json=False)
+    say(f"{report.plugin}: {report.grade}, in {report.seconds:.0f} s.")
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    return {**asdict(finding), "grade": BY_NAME[finding.rule].grade}
+
+
+def _count(findings: list[Finding]) -> str:
+    tried = {finding.about for finding in findings if finding.about}
+    return f"{len(tried)} job types" if len(tried) > 1 else next(iter(tried), "")

@@ -1,0 +1,1 @@
+"""Plugins with one planted fault each, which `crmd plugin check` must name."""

@@ -1,0 +1,1 @@
+"""A table for the others; nothing is wrong with it."""

@@ -1,0 +1,1 @@
+"""Migrates only once per server."""

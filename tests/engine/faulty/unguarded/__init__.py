@@ -1,0 +1,1 @@
+"""Has a table with a workspace_id that nothing guards."""
