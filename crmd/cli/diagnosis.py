@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from crmd.cli.finding import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
+
+    from crmd.store.gates import Closed
 
 VERSION_MIN = 150_000
 CLOCK_SECONDS_MAX = 5.0
@@ -19,6 +21,7 @@ DISK_BYTES_MIN = 256 * 1024**2
 # Besides the plugins' pool: the control pool, the listener, the heartbeat and one to spare.
 OWN_CONNECTIONS = 7
 MIB = 1024**2
+GATES_SHOWN = 10
 
 
 def of_server(
@@ -102,6 +105,13 @@ def of_status(status: Mapping[str, Any]) -> Iterator[Finding]:
     if status["schedules_late"] and alive:
         found = f"{status['schedules_late']} are more than five minutes late."
         yield Finding("schedules", "warning", found, "See the daemon's log.")
+
+
+def of_gates(closed: Sequence[Closed]) -> Iterator[Finding]:
+    """What keeps jobs and requests back; the connections tell of their own gates."""
+    for gate in [gate for gate in closed if not gate.key.startswith("connection/")][:GATES_SHOWN]:
+        until = "until somebody opens it" if gate.wait_seconds is None else f"for {gate.wait_seconds:.0f} s"
+        yield Finding(f"gate {gate.key}", "warning", f"It is closed {until}: {gate.reason}.", "See crmd rates gates")
 
 
 def of_connections(status: Mapping[str, Any]) -> Iterator[Finding]:

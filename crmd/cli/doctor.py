@@ -20,6 +20,7 @@ from crmd.errors import CrmdError, ExitCode
 from crmd.loaded import Loaded, check_names, load_plugins
 from crmd.reaching import reached
 from crmd.store import overview
+from crmd.store.gates import closed_gates
 from crmd.store.migrate import ledger, read_migrations
 from crmd.store.pools import open_pools
 from crmd.store.queries import load_queries
@@ -123,7 +124,8 @@ async def _of_database(config: Config, loaded: Loaded) -> AsyncIterator[Finding]
             return
         if not facts["has_partition_of_tomorrow"]:
             yield Finding("partitions", "warning", "There is none for tomorrow.", "A daemon makes them: crmd run")
-        for finding in (*diagnosis.of_status(status), *diagnosis.of_connections(status)):
+        closed = await closed_gates(pools.control)
+        for finding in (*diagnosis.of_status(status), *diagnosis.of_connections(status), *diagnosis.of_gates(closed)):
             yield finding
         async for finding in _of_health_checks(pools, loaded):
             yield finding

@@ -20,9 +20,12 @@ DEFAULT_ACTIONS = {
     "schedules": "list",
     "connections": "list",
     "effects": "list",
+    "rates": "list",
     "events": "list",
     "dead": "list",
     "templates": "list",
+    "queues": "list",
+    "limits": "list",
     "plugins": "list",
     "config": "show",
 }
@@ -138,13 +141,22 @@ def build_parser() -> Parser:
         grammar_daily,
         grammar_effects,
         grammar_events,
+        grammar_limits,
         grammar_operations,
         grammar_schedules,
         grammar_setup,
     )
 
     grammar = Grammar()
-    for part in (grammar_setup, grammar_daily, grammar_effects, grammar_events, grammar_operations, grammar_schedules):
+    for part in (
+        grammar_setup,
+        grammar_daily,
+        grammar_effects,
+        grammar_events,
+        grammar_operations,
+        grammar_schedules,
+        grammar_limits,
+    ):
         part.add(grammar)
     return grammar.parser
 

@@ -12,6 +12,16 @@ if TYPE_CHECKING:
 
 def add(grammar: Grammar) -> None:
     """Add them."""
+    _add_effects(grammar)
+    rates = grammar.command("rates", "List shared rates and closed gates; open a gate.", function="listed")
+    actions = grammar.group(rates)
+    grammar.command("list", "List the shared rates as they stand.", function="listed", under=actions)
+    grammar.command("gates", "List the gates that are closed now.", function="closed", under=actions)
+    opened = grammar.command("open", "Open a gate; what waits behind it goes on.", function="set_open", under=actions)
+    opened.add_argument("key", metavar="KEY", help="as `crmd rates gates` shows it")
+
+
+def _add_effects(grammar: Grammar) -> None:
     text = "List what was to happen once outside; say what became of what nobody knows."
     effects = grammar.command("effects", text, function="listed")
     actions = grammar.group(effects)

@@ -95,6 +95,13 @@ async def endless(ctx: Context) -> None:
     await anyio.sleep_forever()
 
 
+@job("trial-throttled", max_attempts=1)
+async def trial_throttled(ctx: Context) -> None:
+    """Is told to wait a while by whoever is behind the limit."""
+    gate = await ctx.limit("trial")
+    await gate.close(3600, "429")
+
+
 @job("trial-send", max_attempts=2)
 async def trial_send(ctx: Context) -> object:
     """Sends something, and the line is cut."""
