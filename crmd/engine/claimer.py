@@ -20,6 +20,7 @@ from crmd.store import lane_claims, leases
 from crmd.store.leases import BEGINNING, Token
 from crmd.store.pools import UNREACHABLE
 from crmd.store.queries import load_queries
+from crmd.tuning import UNTUNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -48,7 +49,7 @@ class Claimer:
         queue: The queue's room in this daemon.
         poll_max_seconds: Longest nap.
         local_limits: Names of limits that count inside this daemon, with the job type and the most of each.
-        tuning: What operators have changed live.
+        tuning: What operators have changed live; None: not known yet, so nothing may be claimed.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Claimer:
         *,
         poll_max_seconds: float,
         local_limits: Callable[[], Sequence[tuple[str, str, int]]],
-        tuning: Callable[[], Tuning],
+        tuning: Callable[[], Tuning | None],
     ) -> None:
         self._pool = pool
         self._executor = executor
@@ -102,9 +103,10 @@ class Claimer:
 
     async def claim_once(self) -> float:
         """One claim; answers 0 when there may be more, after having waited for room or for a wake-up."""
-        if self.daemon_id is None:  # between two incarnations nothing may be claimed
+        tuning = self._tuning()
+        if self.daemon_id is None or tuning is None:  # between two incarnations nothing may be claimed
             return PAUSE_SECONDS
-        if f"queue:{self._queue.name}" in self._tuning().paused:
+        if f"queue:{self._queue.name}" in tuning.paused:
             self._woken = anyio.Event()
             await self._sleep(self._poll_max_seconds)
             return 0.0
@@ -159,12 +161,12 @@ class Claimer:
         claim_id = leases.new_claim_id()
         with self._answer_may_be_lost(claim_id):
             return await leases.claim_ready(
-                self._pool, daemon_id, self._queue.name, wanted, self._watermark, claim_id, self._tuning().paused_types
+                self._pool, daemon_id, self._queue.name, wanted, self._watermark, claim_id, self._tuned.paused_types
             )
 
     async def _claim_lanes(self, wanted: int, daemon_id: UUID) -> int:
         claim_id = leases.new_claim_id()
-        queue, tuning = self._queue.name, self._tuning()
+        queue, tuning = self._queue.name, self._tuned
         try:
             with self._answer_may_be_lost(claim_id):
                 rows = await lane_claims.claim_lanes(
@@ -211,9 +213,13 @@ class Claimer:
         if rows:
             await leases.free_started(self._pool, [row["id"] for row in rows], [row["unique_key"] for row in rows])
 
+    @property
+    def _tuned(self) -> Tuning:
+        return self._tuning() or UNTUNED
+
     def _local_free(self) -> dict[str, int]:
         taken = self._executor.taken_of_type
-        tuned = self._tuning().local
+        tuned = self._tuned.local
         return {name: max(tuned.get(name, most) - taken[job_type], 0) for name, job_type, most in self._local_limits()}
 
     async def _say_idle(self, *, is_idle: bool) -> None:

@@ -6,7 +6,6 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from crmd.engine.claimer import Claimer
-from crmd.tuning import UNTUNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -32,7 +31,7 @@ class Claimers:
         self._pool = pool
         self._executor = executor
         self._options = options
-        self._tuning = UNTUNED
+        self._tuning: Tuning | None = None
         self._claimers: dict[str, Claimer] = {}
         self._daemon_id: UUID | None = None
 
@@ -87,6 +86,7 @@ class Claimers:
 
     def resize(self) -> None:
         """Give each queue the slots that an operator has set, else those of the configuration."""
+        tuned = {} if self._tuning is None else self._tuning.slots
         for name, slots in self._options().slots.items():
             if name in self._executor.queues:
-                self._executor.resize(name, self._tuning.slots.get(name, slots))
+                self._executor.resize(name, tuned.get(name, slots))

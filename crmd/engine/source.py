@@ -39,8 +39,10 @@ async def claim_from(sources: Sequence[Source], wanted: int, daemon_id: UUID, no
     found = 0
     for place, source in enumerate(order, 1):
         left = wanted - found
+        if left == 0:
+            break
         share = left if place == len(order) or not busy else -(-left // 2)
-        got = await source.claim(share, daemon_id) if share else 0
+        got = await source.claim(share, daemon_id)
         source.is_busy, source.rests_until = got > 0, now + LOOK_SECONDS
         found += got
     return found

@@ -8,6 +8,8 @@ from crmd.store.queries import load_queries
 from crmd.tuning import Tuning
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from crmd.store.pools import Connection, Pool
 
 _SQL = load_queries("crmd.store")
@@ -58,9 +60,9 @@ async def untune(connection: Connection | Pool, key: str) -> bool:
     return bool(await connection.fetchval(_SQL.tuning_reset, key))
 
 
-async def queues(connection: Connection | Pool) -> list[Any]:
-    """Each queue with what waits, runs and rests."""
-    return list(await connection.fetch(_SQL.queue_list))
+async def queues(connection: Connection | Pool, configured: Sequence[str]) -> list[Any]:
+    """Each queue, of those that are configured and others, with what waits, runs and rests."""
+    return list(await connection.fetch(_SQL.queue_list, configured))
 
 
 async def limits(connection: Connection | Pool) -> list[Any]:
