@@ -89,8 +89,8 @@ def test_years_match_cronsim(expression: str, zone: str) -> None:
 def assert_rule_where_differing(schedule: CronSchedule, ours: list[datetime], theirs: list[datetime]) -> None:
     """Two lists of ticks are one, or differ near a change of offset alone, where ours are those of the stated rule.
 
-    Cronsim's steps of whole hours go wrong behind a half-hour change until the day ends, and it loses a day of whose fixed
-    hours a jump leaves nothing, except when its search begins on that very day.
+    Cronsim's steps of whole hours go wrong behind a half-hour change until the day ends, and it loses a day of whose
+    fixed hours a jump leaves nothing, except when its search begins on that very day.
     """
     for tick in sorted(set(ours) ^ set(theirs)):
         low, high = tick - timedelta(hours=24), tick + timedelta(hours=24)
