@@ -331,7 +331,8 @@ END $$;
 CREATE FUNCTION crmd.delivery_turn(handler text, event_id uuid, emitted_at timestamptz) RETURNS double precision
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT CASE j.status
-        WHEN 'scheduled' THEN greatest(extract(epoch FROM j.run_at - crmd.clock()), 0)::double precision + 0.05
+        WHEN 'scheduled' THEN CASE WHEN isfinite(j.run_at)
+            THEN greatest(extract(epoch FROM j.run_at - crmd.clock()), 0)::double precision + 0.05 ELSE 60 END
         WHEN 'dead' THEN 60 WHEN 'failed' THEN 60 WHEN 'pending' THEN 1 WHEN 'processing' THEN 1 END
     FROM crmd.delivery d CROSS JOIN LATERAL (
         SELECT b.job_id FROM crmd.delivery b

@@ -14,5 +14,6 @@ WITH RECURSIVE hop AS (
     WHERE h.visited < $3
 )
 SELECT lane, type, workspace_id, rank_at <= (SELECT crmd.clock()) AS is_due,
-    extract(epoch FROM run_at - (SELECT crmd.clock()))::float8 AS wait_seconds
+    CASE WHEN isfinite(run_at) THEN extract(epoch FROM run_at - (SELECT crmd.clock()))::float8 ELSE 'infinity' END
+        AS wait_seconds -- a job that waits for an event may wait for ever
 FROM hop

@@ -2,7 +2,7 @@
 -- end of a daemon's lease, of a gate's closure, of a job's patience. NULL: nothing does.
 -- $1 timestamptz: how far to look  $2 uuid[]: daemons that renew by themselves
 SELECT min(s.at) FROM (
-    SELECT min(run_at) AS at FROM crmd.job WHERE run_at > (SELECT crmd.clock())
+    SELECT min(run_at) AS at FROM crmd.job WHERE run_at > (SELECT crmd.clock()) AND isfinite(run_at)
     UNION ALL
     SELECT min(next_due_at) FROM crmd.schedule WHERE NOT is_paused AND error IS NULL AND next_due_at > (SELECT crmd.clock())
     UNION ALL
