@@ -37,8 +37,10 @@ def overridden(job_type: JobType, override: JobOverride | None) -> JobType:
     """The job type with the settings of `[jobs.<name>]` in place."""
     if override is None:
         return job_type
-    names = ("queue", "priority", "max_attempts", "timeout_seconds")
+    names = ("queue", "priority", "max_attempts", "timeout_seconds", "runs_in")
     given: dict[str, Any] = {name: getattr(override, name) for name in names if getattr(override, name) is not None}
+    if override.memory_mib is not None:
+        given["isolation"] = replace(job_type.isolation, memory_mib=override.memory_mib)
     if override.schedule is not None:
         before = job_type.schedule or Schedule(expression=override.schedule)
         given["schedule"] = replace(before, expression=override.schedule)

@@ -111,3 +111,10 @@ def test_a_key_as_it_is_stored() -> None:
     assert Key("type:x", max=3).as_json() == {"name": "type:x"}
     assert Key("type:x", max=3, on_full="reject_new").as_json() == {"name": "type:x", "onFull": "reject_new"}
     assert Key("type:x:user", per="user").as_json() == {"name": "type:x:user", "per": "user"}
+
+
+def test_the_operator_chooses_where_jobs_run() -> None:
+    """A place and its memory are the operator's to change; without a word they stay as declared."""
+    assert overridden(plain, JobOverride()).runs_in == "loop"
+    moved = overridden(plain, JobOverride(runs_in="process", memory_mib=256))
+    assert (moved.runs_in, moved.isolation.memory_mib) == ("process", 256)

@@ -6,6 +6,7 @@ and no event loop, so each job begins with a clean process, which ends with the 
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import socket
@@ -14,6 +15,7 @@ import sys
 import msgspec
 
 from crmd.blueprint import unpacked
+from crmd.child.job_process import rehearse
 from crmd.child.loading import load
 from crmd.child.nursery import Nursery
 from crmd.engine.confinement import offer_to_the_kernel, tie_to
@@ -33,6 +35,7 @@ def main() -> None:
         except CrmdError as error:
             control.send(msgspec.json.encode({"broken": str(error)}))
             return
+        asyncio.run(rehearse(blueprint, hosted))
         gc.collect()
         gc.freeze()  # the collector leaves alone what all children share, so that its pages stay shared
         control.send(msgspec.json.encode({"ready": os.getpid()}))

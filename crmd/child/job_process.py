@@ -7,6 +7,7 @@ progress is seen and a stop arrives whether the handler awaits or computes.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import faulthandler
 import logging
 import os
@@ -16,6 +17,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import anyio.lowlevel
 
 from crmd.child.line import Line
 from crmd.child.log_handler import LineHandler
@@ -31,9 +33,11 @@ from crmd.store.pools import open_pools
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import AsyncIterator
 
     from crmd.blueprint import Blueprint
     from crmd.child.loading import Hosted
+    from crmd.engine.services import Services
     from crmd.isolation import Isolation
     from crmd.job_type import JobType
 
@@ -57,7 +61,27 @@ def run_job(sock: socket.socket, host_pid: int, blueprint: Blueprint, hosted: Ho
     asyncio.run(_work(run, line, blueprint, hosted))
 
 
+async def rehearse(blueprint: Blueprint, hosted: Hosted) -> None:
+    """Open and close what a job opens: what is imported only then is imported once, in the host, not in each child."""
+    with anyio.CancelScope():
+        async with _services(blueprint, hosted):
+            await anyio.lowlevel.checkpoint()
+
+
 async def _work(run: Run, line: Line, blueprint: Blueprint, hosted: Hosted) -> None:
+    async with _services(blueprint, hosted) as services:
+        with anyio.CancelScope() as run.scope:
+            own_task.begin()
+            line.obeyed_in(asyncio.get_running_loop())
+            outcome = await handle(run, services)
+        line.end()
+        line.send(finished(outcome, run))
+    sys.stdout.flush()
+    os._exit(0)  # tasks and threads that the plugin has left behind would hold up an exit in order
+
+
+@contextlib.asynccontextmanager
+async def _services(blueprint: Blueprint, hosted: Hosted) -> AsyncIterator[Services]:
     server = replace(blueprint.server, pool_max=CONNECTIONS)
     async with (
         open_pools(server, control_max=CONNECTIONS, is_probed=False) as pools,
@@ -69,15 +93,7 @@ async def _work(run: Run, line: Line, blueprint: Blueprint, hosted: Hosted) -> N
             is_role_changed=blueprint.is_role_changed,
         ) as everything,
     ):
-        with anyio.CancelScope() as run.scope:
-            own_task.begin()
-            line.obeyed_in(asyncio.get_running_loop())
-            own_task.begin()
-            outcome = await handle(run, everything.services)
-        line.end()
-        line.send(finished(outcome, run))
-    sys.stdout.flush()
-    os._exit(0)  # tasks and threads that the plugin has left behind would hold up an exit in order
+        yield everything.services
 
 
 def _told_of_memory(job_type: JobType) -> JobType:

@@ -90,6 +90,12 @@ class JobOverride(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
     priority: Annotated[Priority | None, Meta(description="priority of new jobs")] = None
     max_attempts: Annotated[Count | None, Meta(description="attempts before a job is dead")] = None
     timeout_seconds: Annotated[Seconds | None, Meta(description="how long one attempt may run")] = None
+    runs_in: Annotated[
+        Literal["loop", "thread", "process"] | None, Meta(description="where its jobs run: see docs/isolation.md")
+    ] = None
+    memory_mib: Annotated[
+        Annotated[int, Meta(ge=128)] | None, Meta(description="private memory of a job's process, MiB")
+    ] = None
     schedule: Annotated[str | None, Meta(description="five-field cron expression")] = None
     concurrency: Annotated[
         tuple[ConcurrencyRule, ...] | None,
