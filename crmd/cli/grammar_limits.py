@@ -21,7 +21,7 @@ def _add_queues(grammar: Grammar) -> None:
     actions = grammar.group(queues)
     grammar.command("list", "List queues with what runs and waits.", function="listed", under=actions)
     _add_pause(grammar, actions, "queue", "NAME", "its name")
-    resize = grammar.command("resize", "Give a queue more or less room, live.", function="resize", under=actions)
+    resize = _changing(grammar, actions, "resize", "Give a queue more or less room, live.")
     resize.add_argument("queue", metavar="NAME", help="its name")
     resize.add_argument("--slots", type=int, metavar="N", help="jobs that each daemon runs at a time")
     resize.add_argument("--fleet", type=int, metavar="N", help="jobs that all daemons together run at a time")
@@ -38,7 +38,7 @@ def _add_limits(grammar: Grammar) -> None:
         ("set", "Set how many jobs of a key run at a time.", "MAX"),
         ("weight", "Set a workspace's share of the turns; 1 is everybody's.", "WEIGHT"),
     ):
-        parser = grammar.command(name, text, function=f"set_{name}", under=actions)
+        parser = _changing(grammar, actions, name, text)
         parser.add_argument("key", metavar="KEY", help=KEY)
         parser.add_argument("value", nargs="?", type=int if name == "set" else float, metavar=metavar, help="a number")
         parser.add_argument("--reset", dest="is_reset", action="store_true", help="what is declared holds again")
@@ -46,13 +46,19 @@ def _add_limits(grammar: Grammar) -> None:
 
 
 def _add_pause(grammar: Grammar, actions: Commands, what: str, metavar: str, text: str) -> None:
-    pause = grammar.command("pause", f"Let a {what} rest, on all daemons.", function="pause", under=actions)
+    pause = _changing(grammar, actions, "pause", f"Let a {what} rest, on all daemons.")
     pause.add_argument(what, metavar=metavar, help=text)
     pause.add_argument("--for", dest="duration", metavar="TIME", help="as 90s, 10m or 1h30m; else until it is resumed")
     _add_reason(pause)
-    resume = grammar.command("resume", f"Let a {what} go on.", function="resume", under=actions)
+    resume = _changing(grammar, actions, "resume", f"Let a {what} go on.")
     resume.add_argument(what, metavar=metavar, help=text)
     _add_reason(resume)
+
+
+def _changing(grammar: Grammar, actions: Commands, name: str, text: str) -> Parser:
+    parser = grammar.command(name, text, function={"set": "limit", "weight": "weigh"}.get(name, name), under=actions)
+    parser.set_defaults(module="tuning")
+    return parser
 
 
 def _add_reason(parser: Parser) -> None:

@@ -1,4 +1,4 @@
-"""What `crmd queues` and `crmd limits` do alike: pause, resume, set and reset a key, with a reason that is kept."""
+"""What `crmd queues` and `crmd limits` change live: pause, resume, set and reset a key, with a reason that is kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from crmd.cli.acting import acting
+from crmd.cli.asking import no_such
 from crmd.cli.attached import database
 from crmd.cli.enqueue import seconds_of
 from crmd.cli.screen import show_record
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from crmd.store.pools import Pool
 
+WEIGHT_MAX = 1000.0
 _KEY = re.compile(r"[A-Za-z0-9_.:@+/-]{1,300}", re.ASCII)
 
 
@@ -34,37 +36,13 @@ def with_database(arguments: Namespace, work: Callable[[Pool], Awaitable[Any]]) 
     return in_loop(config, run)
 
 
-def checked(key: str) -> str:
-    """The key.
-
-    Raises:
-        UsageError: No job can have it.
-    """
-    if not _KEY.fullmatch(key):
-        raise UsageError(
-            f"{key[:100]!r} is no key.", hint="A key is written as type:sync-gmail or workspace/0198c0de-…."
-        )
-    return key
-
-
-def reason_of(arguments: Namespace) -> str:
-    """Why.
-
-    Raises:
-        UsageError: Nothing is said: whoever looks later would not know.
-    """
-    if not arguments.reason.strip():
-        raise UsageError("No reason is given.", hint='Say why for those who look later: --reason "…".')
-    return str(arguments.reason.strip())
-
-
-def pause(arguments: Namespace, command: str, key: str) -> int:
+def pause(arguments: Namespace) -> int:
     """Let a key rest."""
-    reason = reason_of(arguments)
+    key, reason = _key(arguments), _reason(arguments)
     seconds = float(seconds_of(arguments.duration)) if arguments.duration else None
 
     async def work(pool: Pool) -> None:
-        async with acting(pool, f"{command}.pause", key, reason=reason, seconds=seconds):
+        async with acting(pool, f"{arguments.command}.pause", key, reason=reason, seconds=seconds):
             await tuning.pause(pool, key, reason=reason, seconds=seconds)
 
     with_database(arguments, work)
@@ -73,45 +51,89 @@ def pause(arguments: Namespace, command: str, key: str) -> int:
     return ExitCode.OK
 
 
-def resume(arguments: Namespace, command: str, key: str) -> int:
+def resume(arguments: Namespace) -> int:
     """Let a key go on."""
+    key = _key(arguments)
 
     async def work(pool: Pool) -> bool:
-        async with acting(pool, f"{command}.resume", key, reason=arguments.reason or None):
+        async with acting(pool, f"{arguments.command}.resume", key, reason=arguments.reason or None):
             return await tuning.resume(pool, key)
 
     if not with_database(arguments, work):
-        raise UsageError(f"{key} is not paused.", hint=f"`crmd {command}` shows what is.")
+        raise UsageError(f"{key} is not paused.", hint=f"`crmd {arguments.command}` shows what is.")
     show_record({"key": key, "state": "resumed"}, is_json=arguments.is_json)
     return ExitCode.OK
 
 
-def change(arguments: Namespace, command: str, key: str, values: dict[str, Any]) -> int:
-    """Set what is given of a key; without anything given, take back what was set.
+def resize(arguments: Namespace) -> int:
+    """Give a queue more or less room."""
+    for name, value in (("--slots", arguments.slots), ("--fleet", arguments.fleet)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} {value} leaves no room.", hint="To stop a queue, pause it.")
+    return _change(arguments, {"slots": arguments.slots, "most": arguments.fleet})
 
-    Args:
-        arguments: With `is_reset` and `reason`.
-        command: The command's name, for the audit.
-        key: Which.
-        values: By the parameters of `crmd.store.tuning.tune`; None is left as it is.
 
-    Raises:
-        UsageError: Nothing is given, or both a value and --reset.
-    """
+def limit(arguments: Namespace) -> int:
+    """Set how many jobs of a key run at a time."""
+    if arguments.value is not None and arguments.value < 0:
+        raise UsageError("A limit is not below zero.", hint="0 lets none start; `crmd limits pause` says why, too.")
+    return _change(arguments, {"most": arguments.value})
+
+
+def weigh(arguments: Namespace) -> int:
+    """Set a key's share of the turns."""
+    if arguments.value is not None and not 1 / WEIGHT_MAX <= arguments.value <= WEIGHT_MAX:
+        raise UsageError(f"A weight is between 0.001 and {WEIGHT_MAX:g}.", hint="1 is everybody's.")
+    return _change(arguments, {"weight": arguments.value})
+
+
+def _change(arguments: Namespace, values: dict[str, Any]) -> int:
+    """Set what is given of a key; with --reset take back what was set."""
+    key = _key(arguments)
     given = {name: value for name, value in values.items() if value is not None}
     if arguments.is_reset == bool(given):
         raise UsageError("Give a value, or --reset.")
-    reason = arguments.reason if arguments.is_reset else reason_of(arguments)
+    reason = arguments.reason if arguments.is_reset else _reason(arguments)
 
     async def work(pool: Pool) -> bool:
-        async with acting(pool, f"{command}.{arguments.action}", key, reason=reason or None, **given):
+        async with acting(pool, f"{arguments.command}.{arguments.action}", key, reason=reason or None, **given):
             if arguments.is_reset:
                 return await tuning.untune(pool, key)
             await tuning.tune(pool, key, reason=reason, **given)
             return True
 
     if not with_database(arguments, work):
-        raise UsageError(f"Nothing is set of {key}.", hint=f"`crmd {command}` shows what is.")
+        raise UsageError(f"Nothing is set of {key}.", hint=f"`crmd {arguments.command}` shows what is.")
     state = "reset" if arguments.is_reset else "set"
     show_record({"key": key, "state": state, **given}, is_json=arguments.is_json)
     return ExitCode.OK
+
+
+def _key(arguments: Namespace) -> str:
+    """The key that is meant.
+
+    Raises:
+        UsageError: There is no such queue, or no job can have the key.
+    """
+    if arguments.command == "queues":
+        known = configured(arguments).queues
+        if arguments.queue not in known:
+            raise no_such("queue", arguments.queue, known, "`crmd queues` lists them.")
+        return f"queue:{arguments.queue}"
+    key = str(arguments.key)
+    if not _KEY.fullmatch(key):
+        raise UsageError(
+            f"{key[:100]!r} is no key.", hint="A key is written as type:sync-gmail or workspace/0198c0de-…."
+        )
+    return key
+
+
+def _reason(arguments: Namespace) -> str:
+    """Why.
+
+    Raises:
+        UsageError: Nothing is said: whoever looks later would not know.
+    """
+    if not arguments.reason.strip():
+        raise UsageError("No reason is given.", hint='Say why for those who look later: --reason "…".')
+    return str(arguments.reason.strip())
