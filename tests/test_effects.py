@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,7 +33,7 @@ class Post:
     """The outside: what was accepted, and what happens to the next hand-overs (an error is raised after accepting)."""
 
     accepted: list[str] = field(default_factory=list)
-    script: list[Exception | None] = field(default_factory=list)
+    script: list[BaseException | None] = field(default_factory=list)
     handed: list[crmd.Effect] = field(default_factory=list)
     is_refusing: bool = False
     on_send: Callable[[], Awaitable[object]] | None = None
@@ -164,6 +165,7 @@ async def test_it_is_handed_over_in_a_commit_of_its_own(workbench: Workbench, po
 
 
 FAULTS = [
+    asyncio.CancelledError(),
     crmd.OutcomeUnknown("504"),
     crmd.RetryJob("cut"),
     OSError("reset"),
@@ -173,7 +175,9 @@ FAULTS = [
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_doubt_holds_the_job_until_a_person_looks(workbench: Workbench, post: Post, fault: Exception) -> None:
+async def test_a_doubt_holds_the_job_until_a_person_looks(
+    workbench: Workbench, post: Post, fault: BaseException
+) -> None:
     """Whatever fails after the hand-over: the job is held without an attempt, listed, and goes on when resolved."""
     post.script = [fault]
     held = await workbench.run_job("parked", {"to": "ann"})
@@ -410,7 +414,7 @@ async def test_a_send_that_does_not_end_is_cut(
     workbench: Workbench, post: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A job that is stopped while the receiver is silent ends after the grace, and leaves a doubt."""
-    monkeypatch.setattr("crmd.engine.effects.GRACE_SECONDS", 0.01)
+    monkeypatch.setattr("crmd.engine.sending.GRACE_SECONDS", 0.01)
     run = await _claimed(workbench, "parked")
     with anyio.CancelScope() as scope:
 
@@ -490,6 +494,23 @@ async def test_a_receipt_that_cannot_be_kept_is_no_doubt(workbench: Workbench, p
     assert not post.handed
 
 
+async def test_a_receipt_that_the_database_refuses_is_no_doubt(
+    workbench: Workbench, post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a receipt cannot be stored, that it was accepted is stored without it."""
+    settle = effects.settle
+
+    async def picky(*args: Any, receipt: object = None, **more: Any) -> bool:  # noqa: ANN401 - as settle takes them
+        if receipt is not None:
+            raise asyncpg.DataError
+        return await settle(*args, receipt=receipt, **more)
+
+    monkeypatch.setattr(effects, "settle", picky)
+    done = await workbench.run_job("parked", {"to": "ann"})
+    assert (done.status, done.result, post.accepted) == ("completed", None, ["ann"])
+    assert (await _row(workbench))["state"] == "confirmed"
+
+
 @pytest.mark.parametrize(("kind", "key"), [("", "k"), ("mail", ""), ("x" * 101, "k"), ("mail", "k" * 501)])
 async def test_a_kind_and_a_key_have_their_bounds(workbench: Workbench, kind: str, key: str) -> None:
     """What could not be stored is refused before anything happens."""
@@ -523,7 +544,7 @@ async def test_the_outcome_outlives_a_short_outage(
         return await settle(*args, **more)
 
     monkeypatch.setattr(effects, "settle", shaky)
-    monkeypatch.setattr("crmd.engine.effects.WRITE_DELAYS_SECONDS", (0.0, 0.0, 0.0))
+    monkeypatch.setattr("crmd.engine.sending.WRITE_DELAYS_SECONDS", (0.0, 0.0, 0.0))
     done = await workbench.run_job("parked", {"to": "ann"})
     assert (done.status, failures) == ("completed", [])
     failures += [OSError() for _ in range(9)]

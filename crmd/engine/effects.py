@@ -1,27 +1,24 @@
 """Lets things happen once outside, on behalf of a running job: the thin half of `crmd.ledger`.
 
-The ledger's row is committed as handed over before the first byte leaves, and what became of it is written whether or
-not the job still holds its lease: what was seen outside is true all the same. So whatever is killed in between leaves a
-row that says that nobody knows, and never one that lets somebody send it again unasked.
+The ledger's row is committed as handed over before the first byte leaves. So whatever is killed afterwards leaves a row
+that says that nobody knows, and never one that lets somebody send it again unasked.
 """
 
 from __future__ import annotations
 
 import contextlib
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, assert_never
 from weakref import WeakValueDictionary
 
 import anyio
-import msgspec
 
 from crmd.effecting import QUIET_SECONDS, Effect
-from crmd.errors import EffectRefused, EffectUnknown, GateClosed, JobError, NotAccepted, RetryJob, UsageError
+from crmd.engine.sending import SURELY_NOT, Sending
+from crmd.errors import EffectRefused, EffectUnknown, GateClosed, JobError, UsageError
 from crmd.ledger import DIED, Ask, Await, Doubt, HandOver, Know, Rule, Seen, next_step
 from crmd.store import effects
 from crmd.store.pools import UNREACHABLE
-from crmd.stored_text import encode_bounded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -33,14 +30,7 @@ if TYPE_CHECKING:
     from crmd.ledger import EffectState, Step
     from crmd.store.pools import Connection, Pool
 
-_LOG = logging.getLogger("crmd.engine")
 KIND_MAX, KEY_MAX = 100, 500
-# A job that is told to stop lets what it is sending come to its end for so long: less than what is left of a lease when
-# a daemon stops trusting it.
-GRACE_SECONDS = 2.0
-# What was seen outside exists nowhere else until it is written, so an outage of the database is waited out for a while.
-WRITE_DELAYS_SECONDS = (0.1, 0.5, 1.0, 2.0, 4.0)
-SURELY_NOT = (NotAccepted, EffectRefused, GateClosed)
 
 
 class Effects:
@@ -61,7 +51,7 @@ class Effects:
         transaction: Callable[[], AbstractAsyncContextManager[JobTransaction]],
     ) -> None:
         self._run = run
-        self._pool = pool
+        self._sending = Sending(run, pool)
         self._as_holder = as_holder
         self._transaction = transaction
         self._turns: WeakValueDictionary[tuple[str, str], anyio.Lock] = WeakValueDictionary()
@@ -93,7 +83,7 @@ class Effects:
                     case Know(receipt):
                         return receipt
                     case HandOver():
-                        is_known, receipt = await self._sent(effect, send)
+                        is_known, receipt = await self._sending.sent(effect, send)
                     case Ask():
                         is_known, receipt = await self._asked(effect, probe)
                         rule = replace(rule, denied=effect.handovers)
@@ -122,7 +112,7 @@ class Effects:
             raise
         except UNREACHABLE:
             if handed is not None:  # the commit may have come through, and nothing has left
-                await self._write(handed, "refused", reason="the database went away before it was sent")
+                await self._sending.write(handed, "refused", reason="the database went away before it was sent")
             raise
         return handed, step
 
@@ -165,89 +155,11 @@ class Effects:
                 connection, row["workspace_id"], kind, key, (row["id"], row["type"]), state=state, reason=str(error)
             )
 
-    async def _sent(self, effect: Effect, send: Send) -> tuple[bool, Any]:
-        """Send, and write what became of it. (False, None): nobody knows, and the row says so.
-
-        When the job is stopped meanwhile, what is under way may come to its end for a moment: cut off, nobody would
-        know what became of it.
-        """
-        ended: list[tuple[bool, Any]] = []
-        failed: list[Exception] = []
-        grace, done = anyio.CancelScope(shield=True), anyio.Event()
-
-        async def hand() -> None:
-            with anyio.CancelScope(shield=True):
-                try:
-                    ended.append(await self._settled(effect, send, grace))
-                except Exception as error:  # noqa: BLE001 - raised below, in the job's own task
-                    failed.append(error)
-                finally:
-                    done.set()
-
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(hand)
-            try:
-                await done.wait()
-            finally:
-                grace.deadline = anyio.current_time() + GRACE_SECONDS
-        if failed:
-            raise failed[0]
-        return ended[0]
-
-    async def _settled(self, effect: Effect, send: Send, grace: anyio.CancelScope) -> tuple[bool, Any]:
-        if self._run.stop is not None:  # told to stop between the commit and this: nothing has left
-            error = NotAccepted("stopped before it was sent")
-            await self._write(effect, "refused", reason=str(error))
-            raise error
-        reason = "the job was stopped while it was sent"
-        try:
-            with grace:
-                return True, await self._confirmed(effect, await send(effect))
-        except SURELY_NOT as error:
-            await self._write(effect, "refused", reason=str(error))
-            raise
-        except _ReceiptLost:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever went wrong, it may have been accepted
-            _LOG.warning("effect %s: unknown after %s", effect.id, type(error).__name__)
-            reason = str(error) if isinstance(error, JobError) else type(error).__name__  # others may quote anything
-        await self._write(effect, "unknown", reason=reason)
-        return False, None
-
     async def _asked(self, effect: Effect, probe: Probe | None) -> tuple[bool, Any]:
         """Ask the receiver. (False, None): it surely did not take it."""
         assert probe is not None  # noqa: S101 - the rule says so
         receipt = await probe(effect)
-        return (False, None) if receipt is None else (True, await self._confirmed(effect, receipt))
-
-    async def _confirmed(self, effect: Effect, receipt: object) -> Any:  # noqa: ANN401 - JSON of any shape
-        """Keep the receipt; what is given now is what a later attempt will be given."""
-        try:
-            stored = msgspec.json.decode(encode_bounded(receipt))
-        except (TypeError, ValueError, RecursionError):  # it took place all the same
-            _LOG.warning("effect %s: its receipt has no JSON form and is not kept", effect.id)
-            stored = None
-        with anyio.CancelScope(shield=True):
-            await self._write(effect, "confirmed", receipt=stored)
-        return stored
-
-    async def _write(
-        self, effect: Effect, state: EffectState, *, receipt: object = None, reason: str | None = None
-    ) -> None:
-        """Write the outcome, waiting for the database where it is away.
-
-        Raises:
-            RetryJob: It stayed away: the row says handed over, and so unknown once this claim is gone.
-        """
-        for delay_seconds in (*WRITE_DELAYS_SECONDS, None):
-            try:
-                await effects.settle(self._pool, effect.id, effect.handovers, state, receipt=receipt, reason=reason)
-            except UNREACHABLE as error:
-                if delay_seconds is None:
-                    raise _ReceiptLost(f"what became of effect {effect.id} could not be written") from error
-                await anyio.sleep(delay_seconds)
-            else:
-                return
+        return (False, None) if receipt is None else (True, await self._sending.confirmed(effect, receipt))
 
 
 def _later(effect: Effect, step: Await | Doubt) -> JobError:
@@ -257,7 +169,3 @@ def _later(effect: Effect, step: Await | Doubt) -> JobError:
         return GateClosed(f"effect/{effect.id}", after_seconds=step.after_seconds, reason=reason)
     reason = f"nobody knows whether this {effect.kind} took place"
     return EffectUnknown(effect.id, reason, after_seconds=step.after_seconds)
-
-
-class _ReceiptLost(RetryJob):
-    """The outcome is known here and could not be written."""
