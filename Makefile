@@ -17,13 +17,14 @@ PYTEST ?=
 WORKERS ?= 2
 # Those that speak to the database, of crmd and of each plugin; its version decides about them.
 STORE_TESTS := $(addprefix tests/test_,engine_jobs.py queries.py sql_functions.py row_security.py settler.py reaper.py \
-	scheduler.py schedules.py firing_many.py upkeep.py migrate.py pools.py lanes.py limits.py gates.py connections.py) \
+	scheduler.py schedules.py firing_many.py upkeep.py migrate.py pools.py lanes.py limits.py gates.py connections.py enqueue.py \
+	enqueue_races.py expiry.py client.py) \
 	$(wildcard plugins/*/tests/test_s[ct]*.py) plugins/gmail/tests/test_changes.py plugins/health/tests
 
 # uv must not fetch a Python of its own.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install demo run test test-postgres15 quick lint format types layers dependencies licences migrations check lock lock-check \
+.PHONY: help install demo run test test-postgres15 quick lint format types layers dependencies licences migrations plugin-check check lock lock-check \
 	install-check bench seal dist clean
 
 help: ## List the targets
@@ -68,10 +69,13 @@ dependencies: $(VENV)/.developing ## Check that each distribution names what it 
 licences: $(VENV)/.developing ## Check the licence of everything that is installed with crmd
 	@.ci/licences $(BIN)/pip-licenses requirements.lock
 
+plugin-check: $(VENV)/.developing ## Grade the built-in plugins by running them; each must have the top grade
+	@$(BIN)/crmd plugin check $(notdir $(PLUGINS)) --min-grade platinum
+
 migrations: $(VENV)/.developing ## Check migrations for what would lock or break a running system
 	@$(BIN)/squawk --config .squawk.toml $(MIGRATIONS)
 
-check: lint types layers dependencies licences migrations lock-check install-check test test-postgres15 ## Everything that has to hold before a release
+check: lint types layers dependencies licences migrations lock-check install-check test plugin-check test-postgres15 ## Everything that has to hold before a release
 
 lock: $(VENV)/.developing ## Pin the newest versions that fit, with their hashes
 	@.ci/lock $(BIN)/uv --upgrade
