@@ -213,6 +213,28 @@ async def test_swallowing_at_the_end_does_not_keep_the_process(crmd_dsn: str, tm
         assert json.loads(row["errors"])[-1]["class"] == "Abandoned"
 
 
+async def test_a_plugin_that_crashes_is_quarantined(crmd_dsn: str, tmp_path: Path) -> None:
+    """Three jobs that crash make all jobs of their plugin wait, no attempt spent; the other plugin's jobs run on."""
+    async with running(crmd_dsn, tmp_path) as fleet:
+        for _ in range(3):
+            await enqueue(fleet, "does-harm", how="segfault")
+        await fleet.until("SELECT count(*) FROM crmd.quarantine", 1)
+        assert "plugin isolated is quarantined: 3 of its jobs crashed" in fleet.daemons[0].text()
+        later = "SELECT crmd.enqueue($1, run_at => crmd.clock() + make_interval(secs => $2))"
+        waits = await fleet.connection.fetchval(later, "marks", 2.0)  # the daemons look once a second
+        other = await fleet.connection.fetchval(later, "mark", 2.5)
+        assert (await ended(fleet, other))["status"] == "completed"
+        [row] = await fleet.connection.fetch("SELECT status, attempt, held FROM crmd.jobs WHERE id = $1", waits)
+        assert tuple(row) == ("pending", 0, None)
+        await fleet.until("SELECT crashes FROM crmd.blame WHERE plugin = 'isolated'", 3)
+        await fleet.connection.execute("UPDATE crmd.quarantine SET probe_at = crmd.clock()")
+        assert (await ended(fleet, waits))["status"] == "completed"
+        await fleet.until("SELECT 1 - count(*) FROM crmd.quarantine", 1)
+        again = await enqueue(fleet, "marks")
+        row = await ended(fleet, again)
+        assert (row["status"], row["result"]["pid"]) == ("completed", fleet.daemons[0].pid)
+
+
 async def gone(pid: int) -> None:
     """Wait until there is no such process."""
     with anyio.fail_after(30):

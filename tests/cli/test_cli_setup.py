@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 import tomllib
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest
 
 from crmd.config.showing import documented
@@ -12,6 +14,7 @@ from crmd.config.showing import documented
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from crmd.config.loading import Config
     from tests.cli.conftest import Run
 
 
@@ -85,6 +88,37 @@ def test_plugins_tells_what_is_loaded_and_why_not(crmd: Run) -> None:
     assert "trial-greet" in [job_type["name"] for job_type in rows["trial"]["job_types"]]
     assert rows["trail"]["state"] == "broken"
     assert "no installed package declares it" in rows["trail"]["reason"]
+
+
+def test_plugins_tells_of_trouble_and_releases(crmd: Run, crmd_config: Config) -> None:
+    """A quarantined plugin is listed with what it did and when one of its jobs tries; a release ends it, once."""
+    crmd("migrate")
+    assert crmd_config.database.dsn is not None
+    asyncio.run(_quarantine(crmd_config.database.dsn.reveal()))
+    [row] = [row for row in crmd("plugins", "--json").json if row["name"] == "trial"]
+    assert (row["state"], row["blame"]["crashes"], row["blame"]["errors"]) == ("quarantined", 3, {"ValueError": 7})
+    assert "killed by SIGSEGV" in row["reason"]
+    shown = crmd("plugins").out
+    assert "3 crashes" in shown
+    assert "ValueError 7" in shown
+    assert crmd("doctor").code == 1
+    assert crmd("plugins", "release", "trial").code == 0
+    assert crmd("plugins", "release", "trial").code == 2
+    [row] = [row for row in crmd("plugins", "--json").json if row["name"] == "trial"]
+    assert row["state"] == "loaded"
+
+
+async def _quarantine(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(
+        """INSERT INTO crmd.blame (plugin, on_day, crashes, crash_reason, errors)
+           VALUES ('trial', (crmd.clock() AT TIME ZONE 'UTC')::date, 3, 'x', '{"ValueError": 7}')"""
+    )
+    await connection.execute(
+        """INSERT INTO crmd.quarantine (plugin, version, reason, quarantined_at, probe_at)
+           VALUES ('trial', 'v', 'killed by SIGSEGV', crmd.clock(), crmd.clock() + interval '10 minutes')"""
+    )
+    await connection.close()
 
 
 def test_a_plugin_adds_commands(crmd: Run) -> None:
