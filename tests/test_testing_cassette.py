@@ -8,7 +8,6 @@ import pytest
 
 from crmd.errors import CrmdError
 from crmd.http.response import Response
-from crmd.http.retry import Unanswered
 from crmd.testing.cassette import VERSION, Cassette, read_cassette, recording, replaying, write_cassette
 from crmd.testing.redacting import ADDRESS, SECRET, TEXT, TEXT_BASE64, Redactor
 
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 
     from crmd.http.client import GuardedClient
     from crmd.http.request import Request
+    from crmd.http.retry import Unanswered
     from crmd.testing import Workbench
 
 pytestmark = pytest.mark.crmd_plugins(kit_jobs)

@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+import re
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from faulty import crashes
 
 from crmd.testing.arena import Arena
 from crmd.testing.conformance.checking import check_plugin
+from crmd.testing.conformance.disturbing import spread
+from crmd.testing.conformance.payload_faults import spoilt
 from crmd.testing.conformance.rule import GRADES, RULES, Finding, grade_of
 from crmd.testing.preparing import entries_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from crmd.testing.conformance.checking import Report
     from crmd.testing.databases import TestServer
 
@@ -70,3 +73,29 @@ def test_a_grade_asks_for_all_below_it() -> None:
         below = GRADES[GRADES.index(rule.grade) - 1]
         assert grade_of([*passed, Finding(rule.name, "fail")]) == below
         assert grade_of([*passed, Finding(rule.name, "skip")]) == ("platinum" if rule.grade == "bronze" else below)
+
+
+def test_the_guide_tells_each_rule() -> None:
+    """docs/testing.md has one row per rule, in their order, with its grade and its promise."""
+    guide = (Path(__file__).parents[1] / "docs" / "testing.md").read_text("utf-8")
+    rows = re.findall(r"^\| ([a-z-]+) \| (bronze|silver|gold|platinum) \| (.*) \|$", guide, re.MULTILINE)
+    assert rows == [(rule.name, rule.grade, rule.promise) for rule in RULES]
+
+
+def test_payloads_are_spoilt_field_by_field() -> None:
+    """Each field is left out and given values unlike its own, and an unknown one is added."""
+    job_type = crashes.greet_somebody
+    made = list(spoilt(job_type, {"data": {"a": 1}}))
+    assert made == [
+        ("noSuchField", {"data": {"a": 1}, "noSuchField": 1}),
+        ("data", {}),
+        ("data", {"data": {}}),
+        ("data", {"data": 17}),
+    ]
+
+
+def test_kills_are_spread_evenly() -> None:
+    """Of more steps than kills are wanted, the first and the last are among those that are taken."""
+    assert spread(5, 10) == [1, 2, 3, 4, 5]
+    assert spread(100, 5) == [1, 26, 50, 75, 100]
+    assert spread(0, 5) == []

@@ -73,7 +73,7 @@ def _add_plugin_check(grammar: Grammar, actions: Commands) -> None:
     text = "Grade a plugin by running it: twice, killed, cancelled, at a provider that refuses."
     check = grammar.command("check", text, under=actions)
     check.set_defaults(module="plugin_check", opening="A database is being made; nothing of yours is touched.")
-    check.add_argument("target", nargs="?", metavar="PLUGIN", help="name, package or folder; default: here, or all")
+    check.add_argument("targets", nargs="*", metavar="PLUGIN", help="name, package or folder; default: here, or all")
     check.add_argument("--min-grade", default="bronze", choices=GRADES, help="end with 1 below it; default bronze")
     check.add_argument(
         "--kills", dest="kills_max", type=int, default=24, metavar="N", help="steps at which each job is killed"

@@ -44,8 +44,8 @@ def run(arguments: Namespace) -> int:
 
 
 def _wanted(arguments: Namespace) -> list[Entry]:
-    if arguments.target is not None:
-        return [entry_named(arguments.target)]
+    if arguments.targets:
+        return [entry_named(target) for target in arguments.targets]
     if Path(PROJECT).is_file() and "crmd.plugins" in Path(PROJECT).read_text("utf-8"):
         return [entry_named(".")]
     return [entry_named(name) for name in configured(arguments).plugins.enabled]

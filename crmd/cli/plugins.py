@@ -81,7 +81,7 @@ def new(arguments: Namespace) -> int:
     except OSError as error:
         raise CrmdError(f"{folder} cannot be written: {error.strerror}.", hint="Choose another --dir.") from None
     show_record({"plugin": name, "folder": str(folder)}, is_json=arguments.is_json)
-    say(f"Next: pip install --editable {folder} && pytest {folder}")
+    say(f"Next: pip install --editable {folder} && pytest {folder} && crmd plugin check {folder}")
     say(f'Then add "{name}" to plugins.enabled in crmd.toml, and: crmd run-once {name}')
     return ExitCode.OK
 

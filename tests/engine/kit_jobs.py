@@ -18,7 +18,7 @@ class Greet(crmd.Payload, frozen=True):
     """Whom to greet."""
 
     who: str
-    mood: dict[str, str] = {}
+    mood: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 @crmd.job("kit-greet", queue="fast", aliases=("kit-hello",), max_attempts=3)

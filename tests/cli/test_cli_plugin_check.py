@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from crmd.testing.conformance.rule import GRADES, RULES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.cli.conftest import Run
+
+
+def test_a_new_plugin_has_the_top_grade(crmd: Run, tmp_path: Path) -> None:
+    """What `plugin new` writes is graded platinum as it stands, by its folder."""
+    folder = crmd("plugin", "new", "lead-scoring", "--dir", str(tmp_path), "--json").json["folder"]
+    try:
+        answer = crmd("plugin", "check", folder, "--json", "--min-grade", "platinum", "--kills", "4")
+    finally:
+        sys.path[:] = [entry for entry in sys.path if entry != folder]
+    [report] = answer.json
+    assert (answer.code, report["plugin"], report["grade"]) == (0, "lead-scoring", "platinum")
+    assert {finding["rule"] for finding in report["findings"]} == {rule.name for rule in RULES}
+
+
+def test_a_grade_below_the_wanted_one_ends_with_1(crmd: Run, tmp_path: Path) -> None:
+    """A plugin that fails a rule is shown with its place, progress goes aside, and the exit code says it."""
+    package = tmp_path / "crmd_silent"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        'import crmd\n\n\n@crmd.job("be-silent")\nasync def silent(ctx):\n    return None\n', "utf-8"
+    )
+    project = '[project]\nname = "crmd-silent"\n[project.entry-points."crmd.plugins"]\nsilent = "crmd_silent"\n'
+    (tmp_path / "pyproject.toml").write_text(project, "utf-8")
+    try:
+        answer = crmd("plugin", "check", str(tmp_path), "--kills", "1")
+    finally:
+        sys.path[:] = [entry for entry in sys.path if entry != str(tmp_path)]
+    assert answer.code == 1
+    assert "declares\tbronze\tfail\tbe-silent\tthe handler has no docstring" in answer.out
+    assert "crmd_silent/__init__.py:4 silent" in answer.out
+    assert "silent: none" in answer.err
+
+
+def test_what_is_no_plugin_is_told(crmd: Run, tmp_path: Path) -> None:
+    """A name that nobody has, and a folder that is no project, are one sentence with what to do."""
+    assert "There is no plugin 'nobody' here" in crmd("plugin", "check", "nobody").err
+    assert "has no pyproject.toml" in crmd("plugin", "check", str(tmp_path)).err
+
+
+def test_the_command_line_knows_the_grades() -> None:
+    """The grades of the command line are those of the rules, which it does not import before it must."""
+    from crmd.cli import grammar_setup  # noqa: PLC0415 - beside what it is compared with
+
+    assert grammar_setup.GRADES == GRADES
