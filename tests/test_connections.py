@@ -26,7 +26,7 @@ from crmd.errors import FailJob, GateClosed, RetryJob
 from crmd.http import GuardedClient, HttpPolicy, Limiter, Rate
 from crmd.secret import Secret
 from crmd.store import connections as store
-from crmd.store import gates
+from crmd.store import gates, limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -753,3 +753,29 @@ async def test_no_secret_leaves_the_vault(database: Pool, bank: Bank, caplog: py
     assert await state_of(database, connection_id) == "needs_reauth"
     assert "v1." in "".join(shown)
     assert "canary" not in "".join(shown) + caplog.text
+
+
+async def test_a_failing_account_is_tried_by_one_daemon(database: Pool, bank: Bank) -> None:
+    """Calls of two daemons that fail in a row close the account's gate; a refusal slows its bucket for both."""
+    connection_id = await consented(database)
+    rate = Rate(600, per_seconds=60, burst=100)
+    async with daemon(database, bank, rate=rate) as one, daemon(database, bank, rate=rate) as two:
+        clients = [await connections.open(WORKSPACE, connection_id) for connections in (one, two)]
+        assert [await get(client) for client in clients] == [200, 200]
+        bank.api_faults += [(503, {})] * 100
+        for turn in range(5):
+            with pytest.raises((RetryJob, GateClosed)):
+                await get(clients[turn % 2])
+        asked = len(bank.api_seen)
+        for client in clients:
+            with pytest.raises(GateClosed) as caught:
+                await get(client)
+            assert caught.value.key == f"connection/{connection_id}"
+        assert len(bank.api_seen) == asked
+        assert await gates.reopen(database, f"connection/{connection_id}")
+        bank.api_faults[:] = [(429, {"Retry-After": "120"})]
+        with pytest.raises(GateClosed):
+            await get(clients[0])
+    [bucket] = await limits.list_rates(database)
+    assert (bucket["name"], bucket["pace"]) == ("bank/default/ann@bank.example", pytest.approx(0.5, abs=0.01))
+    assert await state_of(database, connection_id) == "throttled"

@@ -17,7 +17,7 @@ from crmd.engine.job_context import JobContext
 from crmd.engine.reconciling import reconcile_once
 from crmd.engine.run import Run
 from crmd.outcome import Stop
-from crmd.store import effects, leases
+from crmd.store import effects, jobs, leases
 from crmd.store.leases import Token
 
 if TYPE_CHECKING:
@@ -201,6 +201,17 @@ async def test_what_was_not_sent_is_sent_when_a_person_says_so(workbench: Workbe
     [done] = await workbench.drain()
     assert (done.status, post.accepted) == ("completed", ["ann"])
     assert [(effect.id, effect.handovers) for effect in post.handed] == [(post.handed[0].id, 1), (post.handed[0].id, 2)]
+
+
+async def test_a_held_job_can_be_cancelled(workbench: Workbench, post: Post) -> None:
+    """A job in doubt can be given up; its effect stays listed until somebody knows."""
+    post.script = [OSError()]
+    held = await workbench.run_job("parked", {"to": "ann"})
+    assert await jobs.cancel(workbench._pool, held.id, "enough") == "cancelled"
+    assert (await _row(workbench))["state"] == "unknown"
+    assert await _resolve(workbench, "refused")
+    assert await workbench.drain() == []
+    assert len(post.handed) == 1
 
 
 async def test_a_probe_finds_what_was_taken(workbench: Workbench, post: Post) -> None:

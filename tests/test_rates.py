@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from crmd.errors import GateClosed
+from crmd.errors import GateClosed, RetryJob
 from crmd.http import Gate, GuardedClient, HttpPolicy, Response
 from crmd.http.bound import BoundClient
 from crmd.http.limiter import AHEAD_SECONDS, Limiter, Rate
@@ -367,3 +367,36 @@ async def test_a_host_that_asks_for_a_pause_is_left_alone(database: Pool, clock:
         with pytest.raises(GateClosed):
             await BoundClient(one, clock.daemon(), UUID(int=2)).request("GET", "https://busy.example/")
     assert seen == ["busy.example", "calm.example", "busy.example"]
+
+
+async def test_a_provider_that_is_down_sees_single_tries(database: Pool, clock: Hands) -> None:
+    """While a provider fails for ten minutes, two daemons with a job a second ask it a handful of times, then go on."""
+    asked: list[float] = []
+    is_down = True
+
+    async def wire(request: Any) -> Any:  # noqa: ANN401 - the client's own types
+        asked.append(clock.now)
+        return Response(503 if is_down else 200, {}, b"", request.host)
+
+    async def call(client: GuardedClient, limiter: Limiter) -> bool:
+        try:
+            gate = await limiter.pass_gate("connection/1", provider="bank")
+            return (await client.request("GET", "http://bank.example/", gate=gate)).is_ok
+        except (GateClosed, RetryJob):
+            return False
+
+    async with GuardedClient("none", sleep=clock.move) as one, GuardedClient("none", sleep=clock.move) as two:
+        one.wire = two.wire = wire
+        fleet = [(one, clock.daemon()), (two, clock.daemon())]
+        for _, limiter in fleet:
+            limiter._wait_seconds_max = 0.0
+        while clock.now < 600:
+            for client, limiter in fleet:
+                assert not await call(client, limiter)
+            await clock.move(1)
+        tries_after_opening = [at for at in asked if at > 20]
+        assert len(asked) < 40
+        assert len({round(at / 10) for at in tries_after_opening}) < 10
+        is_down = False
+        await clock.move(400)
+        assert [await call(client, limiter) for client, limiter in fleet] == [True, True]
