@@ -18,6 +18,7 @@ from crmd.engine.scheduler import schedule_once
 from crmd.engine.settler import Settler
 from crmd.engine.unknown_type import unknown_job_type
 from crmd.errors import UsageError
+from crmd.events.projecting import Projecting
 from crmd.lanes import Turns
 from crmd.store import jobs, lane_claims, leases
 from crmd.store.leases import BEGINNING, Token
@@ -162,6 +163,13 @@ class Workbench:
     async def tick(self) -> None:
         """Fire the schedules that are due."""
         await schedule_once(self._pool)
+
+    async def project(self) -> None:
+        """Fold all events that are settled into the projections; an open transaction holds those behind it back."""
+        services = self.everything.services
+        loop = Projecting(services.pools.plugins, services.projections, is_role_changed=services.is_role_changed)
+        while await loop.project_once() <= 0:
+            continue
 
     async def finished(self, job_id: UUID) -> Finished:
         """How a job stands."""

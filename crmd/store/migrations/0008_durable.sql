@@ -537,7 +537,7 @@ BEGIN
             OR w.sure_after <= pg_snapshot_xmin(pg_current_snapshot()) OR w.registered_at > crmd.clock() - c_soon)
         ORDER BY w.registered_at LIMIT sweep_waiting.rows_max FOR UPDATE SKIP LOCKED
     ), noted AS (
-        UPDATE crmd.waiting w SET sure_after = coalesce(w.sure_after, pg_snapshot_xmax(pg_current_snapshot())),
+        UPDATE crmd.waiting w SET sure_after = coalesce(w.sure_after, pg_current_xact_id()),
             is_sure = coalesce(w.sure_after <= pg_snapshot_xmin(pg_current_snapshot()), false)
         FROM seen s WHERE w.job_id = s.job_id AND w.step = s.step
         RETURNING w.job_id

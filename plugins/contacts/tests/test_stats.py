@@ -6,8 +6,6 @@ import crmd_contacts
 import crmd_crm
 import pytest
 
-from crmd.events.projecting import Projecting
-
 if TYPE_CHECKING:
     from crmd.testing.workbench import Workbench
     from tests.conftest import MailFrom, Office
@@ -30,10 +28,7 @@ async def test_mail_that_is_read_counts_once(office: Office, workbench: Workbenc
         payload = {"emailId": str(mail.message_id), "force": True}
         done = await workbench.run_job("extract-contacts", payload, workspace_id=office.workspace_id)
         assert done.status == "completed", done.message
-    services = workbench.everything.services
-    projecting = Projecting(services.pools.plugins, services.projections, is_role_changed=services.is_role_changed)
-    while await projecting.project_once() <= 0:
-        pass
+    await workbench.project()
     rows = {row["contact_id"]: row for row in await office.fetch(STATS)}
     [jane] = await office.fetch(
         "SELECT contact_id FROM crm.contact_email WHERE address = 'jane.doe@brightwater.example'"

@@ -8,9 +8,9 @@ CREATE TABLE contacts.touch (
     generation     integer NOT NULL,
     interaction_id uuid NOT NULL,
     contact_id     uuid NOT NULL,                          -- as the event names it
-    kind           text NOT NULL,
-    direction      text,                                   -- inbound, outbound; NULL where there is none
-    thread_id      text NOT NULL DEFAULT '',
+    kind           text COLLATE "C" NOT NULL,
+    direction      text COLLATE "C",                       -- inbound, outbound; NULL where there is none
+    thread_id      text COLLATE "C" NOT NULL DEFAULT '',
     occurred_at    timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, generation, contact_id, interaction_id)
 );
@@ -55,7 +55,7 @@ FROM contacts.stats_fold f WHERE f.generation = crmd.generation('contact-stats')
 
 -- Computes the statistics of some contacts anew, under the id that was kept of each.
 CREATE FUNCTION contacts.sum_up(p_generation integer, p_contacts uuid[]) RETURNS void
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql SET work_mem = '64MB' AS $$
 DECLARE
     v_workspace uuid := crmd.workspace_id();
 BEGIN
