@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from crmd.engine.host import Host
+from crmd.engine.host import START_SECONDS_MAX, Host
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,6 +35,7 @@ class Hosts:
         Raises:
             Crashed, OverLimit: It ended without an outcome.
         """
+        run.deadline += START_SECONDS_MAX  # its own time begins with the child's first word
         host = await self._host(run.job_type.plugin)
         row: Mapping[str, object] = run.row
         child = await host.fork({"row": dict(row.items())})
