@@ -43,6 +43,7 @@ async def patient(ctx: crmd.Context, payload: Deal) -> None:
 
 pytestmark = pytest.mark.crmd_plugins(sys.modules[__name__])
 WORKSPACE = uuid4()
+WAITS = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)"
 
 
 async def enqueue(workbench: Workbench, job_type: str, *deals: int) -> list[Enqueued]:
@@ -115,6 +116,8 @@ async def test_two_at_once_do_not_both_get_the_last_place(workbench: Workbench) 
         tasks.start_soon(ask, first, go_on)
         await first.wait()
         tasks.start_soon(ask, second, go_on)
+        while not (second.is_set() or await pool.fetchval(WAITS)):
+            await anyio.lowlevel.checkpoint()
         go_on.set()
     assert sorted(answers) == ["created", "created", "rejected", "rejected"]
 
