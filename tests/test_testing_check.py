@@ -24,7 +24,7 @@ PLANTED = [
     ("blocks", "loop", "stands still", "blocks.py:", " block"),
     ("doubles", "duplicate", "ledger.entry: 1 more", "doubles.py:", " book"),
     ("loses", "kill", "ledger.entry: 1 missing", "loses.py:", " book_late"),
-    ("hammers", "rate-limit", "requests at a provider that answers 429", "hammers.py:", " fetch_orders"),
+    ("hammers", "rate-limit", "costs it an attempt", "hammers.py:", " fetch_orders"),
     ("swallows", "cancel", "went on all the same", "swallows.py:", " go_on"),
     ("crashes", "payload", "KeyError", "crashes.py:", " greet_somebody"),
     ("trespasses", "workspace", "trespasses.note", "trespasses/__init__.py:", " read_notes"),
@@ -97,5 +97,5 @@ def test_payloads_are_spoilt_field_by_field() -> None:
 def test_kills_are_spread_evenly() -> None:
     """Of more steps than kills are wanted, the first and the last are among those that are taken."""
     assert spread(5, 10) == [1, 2, 3, 4, 5]
-    assert spread(100, 5) == [1, 26, 50, 75, 100]
+    assert spread(100, 5) == [1, 26, 51, 75, 100]
     assert spread(0, 5) == []

@@ -6,7 +6,7 @@ import gc
 import tracemalloc
 from typing import TYPE_CHECKING
 
-from crmd.testing.conformance.place import place_of_handler
+from crmd.testing.conformance.place import place_of_handler, shown
 from crmd.testing.conformance.rule import Finding
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _own(folder: str) -> dict[str, int]:
     gc.collect()
     statistics = tracemalloc.take_snapshot().statistics("lineno")
     return {
-        f"{one.traceback[0].filename.removeprefix(folder)}:{one.traceback[0].lineno}": one.size
+        f"{shown(one.traceback[0].filename, folder)}:{one.traceback[0].lineno}": one.size
         for one in statistics
         if one.traceback[0].filename.startswith(folder)
     }

@@ -56,10 +56,13 @@ def place_of_handler(job_type: JobType) -> str:
     return f"{_short(code.co_filename)}:{code.co_firstlineno} {code.co_name}"
 
 
+def shown(path: str, folder: str) -> str:
+    """A file of the plugin, from its package on."""
+    return path.removeprefix(f"{Path(folder).parent}/")
+
+
 def _named(frame: FrameType, folder: str) -> str:
-    path = frame.f_code.co_filename
-    shown = path.removeprefix(str(Path(folder).parent) + "/")
-    return f"{shown}:{frame.f_lineno} {frame.f_code.co_name}"
+    return f"{shown(frame.f_code.co_filename, folder)}:{frame.f_lineno} {frame.f_code.co_name}"
 
 
 def _short(path: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crmd.testing.conformance.canary import LogTap, leaked, secrets_in
-from crmd.testing.conformance.place import place_of_handler
+from crmd.testing.conformance.place import place_of_handler, shown
 from crmd.testing.conformance.rule import Finding
 from crmd.testing.conformance.traffic import FAKE_ACCESS_TOKEN, FAKE_REFRESH_TOKEN
 from crmd.testing.conformance.watch import StallLook, sockets_seen
@@ -129,7 +129,7 @@ def _leak(
     secrets = {FAKE_ACCESS_TOKEN, FAKE_REFRESH_TOKEN, *trial.traffic.secrets, *secrets_in(settings)}
     logged = next((place for text, place in lines if leaked([text], secrets)), None)
     if logged is not None:
-        return "a secret is written to the log", logged.removeprefix(trials.folder)
+        return "a secret is written to the log", shown(logged, trials.folder)
     if leaked([str(finished.result), str(finished.errors), str(finished.progress)], secrets):
         return "a secret stands in the job's result, errors or progress", ""
     for table, rows in snapshot.tables.items():
