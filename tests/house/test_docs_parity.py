@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 WORDS = (
     "job type", "job", "attempt", "queue", "priority", "lease", "claim", "renew", "settle", "reap", "fence", "snooze",
     "park", "cancel", "dead", "schedule", "tick", "due", "backoff", "limit", "gate", "lane", "connection", "cursor",
-    "checkpoint", "step", "batch", "event", "handler", "projection", "workspace", "suspect", "quarantine", "drain",
-    "daemon",
+    "checkpoint", "effect", "step", "batch", "event", "handler", "projection", "workspace", "suspect", "quarantine",
+    "drain", "daemon",
 )  # fmt: skip
 NAMED_TEST = re.compile(r"`(test_[a-z0-9_]+)`")
 HOOK = re.compile(rf"(?<![.\w]){PREFIX}[a-z_]+(?=\()")
