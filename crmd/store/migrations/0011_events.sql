@@ -65,8 +65,11 @@ BEGIN
     RETURN h.seq;
 END $$;
 
--- The events of the workspace that the transaction works for: what a plugin's statements may read.
-CREATE VIEW crmd.workspace_events WITH (security_barrier) AS
+-- The events of the workspace that the transaction works for: what a plugin's statements may read. The policy holds
+-- the role that they run as; where they run as the owner, the view does.
+ALTER TABLE crmd.event ENABLE ROW LEVEL SECURITY;
+CREATE POLICY event_workspace ON crmd.event FOR SELECT USING (workspace_id = crmd.workspace_id());
+CREATE VIEW crmd.workspace_events WITH (security_invoker = true) AS
     SELECT e.seq, e.id, e.emitted_at, e.type, e.version, e.user_id, e.aggregate_type, e.aggregate_id, e.data, e.metadata
     FROM crmd.event e WHERE e.workspace_id = crmd.workspace_id();
 
@@ -497,6 +500,8 @@ CREATE FUNCTION crmd.grant_events(role_name text) RETURNS void LANGUAGE plpgsql 
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA crmd TO %I', role_name);
     EXECUTE format('GRANT SELECT ON crmd.event TO %I', role_name);
+    EXECUTE format('DROP POLICY IF EXISTS %I ON crmd.event', 'event_reader_' || role_name);
+    EXECUTE format('CREATE POLICY %I ON crmd.event FOR SELECT TO %I USING (true)', 'event_reader_' || role_name, role_name);
     EXECUTE format('GRANT EXECUTE ON FUNCTION crmd.settled_seq, crmd.listen_events TO %I', role_name);
 END $$;
 
@@ -506,7 +511,7 @@ REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA crmd FROM PUBLIC;
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'crmd_app') THEN
-        GRANT SELECT ON crmd.workspace_events TO crmd_app;
+        GRANT SELECT ON crmd.event, crmd.workspace_events TO crmd_app;
         GRANT EXECUTE ON FUNCTION crmd.generation, crmd.delivery_turn TO crmd_app;
     END IF;
 END $$;
