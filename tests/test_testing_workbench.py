@@ -94,6 +94,28 @@ async def test_retries_come_after_their_backoff(workbench: Workbench) -> None:
     assert ((await workbench.finished(job.id)).status, (await workbench.finished(job.id)).attempt) == ("completed", 3)
 
 
+async def test_sleeping_jobs_wake(workbench: Workbench) -> None:
+    """A job that sleeps for days is awake when they have passed, not before."""
+    await workbench.everything.pools.control.execute("UPDATE crmd.schedule SET is_paused = true")
+    job = await workbench.enqueue("kit-sleep")
+    await workbench.travel("71 hours")
+    assert (await workbench.finished(job.id)).status != "completed"
+    await workbench.travel("2 hours")
+    assert (await workbench.finished(job.id)).result == "awake"
+
+
+async def test_jobs_lapse(workbench: Workbench) -> None:
+    """A job that was not started in time has lapsed when its time is over."""
+    now = await workbench.everything.pools.control.fetchval("SELECT crmd.clock()")
+    in_time = now + timedelta(hours=1)
+    job = await workbench.enqueue(
+        "kit-greet", {"who": "Ada"}, run_at=in_time, expires_at=in_time - timedelta(minutes=5)
+    )
+    await workbench.travel("2 hours")
+    assert (await workbench.finished(job.id)).status == "cancelled"
+    assert await workbench.events("kit.greeted") == []
+
+
 async def test_a_clock_that_ran_runs_on(workbench: Workbench) -> None:
     """After a journey the clock runs on from where it has come to."""
     pool = workbench.everything.pools.control

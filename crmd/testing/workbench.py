@@ -102,9 +102,18 @@ class Workbench:
         return daemon
 
     async def enqueue(
-        self, job_type: str, payload: object = None, *, workspace_id: UUID | None = None, user_id: UUID | None = None
+        self,
+        job_type: str,
+        payload: object = None,
+        *,
+        workspace_id: UUID | None = None,
+        user_id: UUID | None = None,
+        **options: Any,  # noqa: ANN401 - as NewJobs has them
     ) -> Enqueued:
-        """Enqueue a job after checking its payload, as every front end does."""
+        """Enqueue a job after checking its payload, as every front end does.
+
+        Further options are `run_at`, `expires_at` and the like: see `crmd.store.jobs.NewJobs`.
+        """
         known = self.everything.loaded.job_types.get(job_type)
         if known is None:
             raise UsageError(f"No loaded plugin declares the job type {job_type!r}.")
@@ -113,6 +122,7 @@ class Workbench:
             payloads=[jobs.check_size(known.encode(payload))],
             workspace_id=workspace_id or self.workspace_id,
             user_id=user_id,
+            **options,
         )
         [enqueued] = await jobs.enqueue_many(self._pool, new)
         if self._is_inline:

@@ -82,6 +82,13 @@ async def ask(ctx: crmd.Context) -> str:
     return f"{response.status} {response.json()['next']}"
 
 
+@crmd.job("kit-sleep", queue="fast")
+async def sleep(ctx: crmd.Context) -> str:
+    """Sleeps for three days without a slot."""
+    await ctx.sleep(3 * 86400)
+    return "awake"
+
+
 CLEANED: list[int] = []
 
 
