@@ -640,3 +640,15 @@ REVOKE EXECUTE ON FUNCTION crmd.archive_cancelled, crmd.book_ended, crmd.release
     crmd.watch_predecessor, crmd.count_as_children, crmd.enqueue_children, crmd.batch, crmd.batch_add, crmd.probe,
     crmd.event_value, crmd.look_back, crmd.wake_met, crmd.resume_waiting, crmd.sweep_waiting, crmd.wait_for_event,
     crmd.waits_for FROM PUBLIC;
+
+-- Lets a role of an application enqueue, make batches, cancel and emit inside its own transactions. Who could enqueue
+-- before can make batches, too.
+CREATE OR REPLACE FUNCTION crmd.grant_enqueue(role_name text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA crmd TO %I', role_name);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION crmd.enqueue, crmd.enqueue_many, crmd.batch, crmd.batch_add, crmd.cancel, '
+                   'crmd.emit, crmd.emit_many TO %I', role_name);
+END $$;
+SELECT crmd.grant_enqueue(r.rolname)
+FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) a JOIN pg_roles r ON r.oid = a.grantee
+WHERE p.oid = 'crmd.enqueue_many'::regproc AND a.grantee <> p.proowner;

@@ -33,6 +33,13 @@ CREATE FUNCTION crmd.schedule_id(workspace_id uuid, name text) RETURNS text LANG
     SELECT concat_ws('/', workspace_id, name)
 $$;
 
+-- The job type that a name means: the one of that name, else one that was called so before; all NULL: none.
+CREATE FUNCTION crmd.job_type_called(name text) RETURNS crmd.job_type
+LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT t FROM crmd.job_type t WHERE t.name = job_type_called.name OR job_type_called.name = ANY (t.aliases)
+    ORDER BY t.name = job_type_called.name DESC, t.name LIMIT 1
+$$;
+
 -- An instant as the expression of a schedule that fires once.
 CREATE FUNCTION crmd.at_instant(at timestamptz) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT to_char(at AT TIME ZONE 'UTC', '"at "YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
@@ -57,13 +64,13 @@ BEGIN
             USING ERRCODE = 'CR003', HINT = 'Use up to 200 letters, digits and _ . : @ + - without a slash.';
     END IF;
     SELECT w.job_type INTO v_bad FROM jsonb_populate_recordset(v_default, schedules) w
-    WHERE NOT EXISTS (SELECT FROM crmd.job_type t WHERE t.name = w.job_type OR w.job_type = ANY (t.aliases)) LIMIT 1;
+    WHERE (crmd.job_type_called(w.job_type)).name IS NULL LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'no job type "%" is registered', v_bad
             USING ERRCODE = 'CR001', HINT = 'List the registered ones: SELECT name FROM crmd.job_type.';
     END IF;
-    SELECT t.name INTO v_bad FROM jsonb_populate_recordset(v_default, schedules) w
-    JOIN crmd.job_type t ON t.name = w.job_type OR w.job_type = ANY (t.aliases)
+    SELECT t.name INTO v_bad
+    FROM jsonb_populate_recordset(v_default, schedules) w CROSS JOIN LATERAL crmd.job_type_called(w.job_type) t
     WHERE t.is_payload_sealed AND w.payload <> '{}' AND NOT w.payload ? '$sealed' LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'the payloads of "%" are sealed, which SQL cannot do', v_bad
@@ -80,7 +87,7 @@ BEGIN
             SELECT jsonb_object_agg(k ->> 'per', n.connection_id) FROM jsonb_array_elements(t.keys) k
             WHERE n.connection_id IS NOT NULL AND k ->> 'name' = 'connection' AND k ->> 'per' IS NOT NULL), '{}')
             AS full_payload
-        FROM named n JOIN crmd.job_type t ON t.name = n.job_type OR n.job_type = ANY (t.aliases)
+        FROM named n CROSS JOIN LATERAL crmd.job_type_called(n.job_type) t
     ), written AS (
         INSERT INTO crmd.schedule AS s (id, job_type, expression, timezone, payload, payload_version, workspace_id,
             user_id, connection_id, subject, origin, offset_seconds, catch_up, catch_up_max, overlap, spread_seconds,
@@ -217,6 +224,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
 DECLARE
     v_now timestamptz := crmd.clock();
     v_unknown text;
+    v_clear text;
     v_made_ids text[];
     v_made_dues timestamptz[];
     v_made_jobs uuid[];
@@ -234,12 +242,14 @@ BEGIN
             WHERE fire_many.is_backfill AND k.job_id IS NULL
         RETURNING k.schedule_id, k.due_at, k.job_id
     ), known AS (
-        SELECT t.name AS wanted, t.* FROM crmd.job_type t
-        UNION ALL SELECT a.alias, t.* FROM crmd.job_type t, unnest(t.aliases) AS a(alias)
+        SELECT w.job_type AS wanted, t.*
+        FROM (SELECT DISTINCT c.job_type FROM slot i JOIN crmd.schedule c ON c.id = i.schedule_id) w
+        CROSS JOIN LATERAL crmd.job_type_called(w.job_type) t
     ), wanted AS (
         SELECT i.job_id, i.due_at, f.run_at, c.id AS schedule_id, c.job_type, c.payload, c.workspace_id, c.user_id,
             t.name, t.queue, t.priority, t.max_attempts, t.keys, t.expires_seconds,
             t.unique_scope IS NULL AND NOT t.has_collisions AS is_plain,
+            t.is_payload_sealed AND c.payload <> '{}' AND NOT c.payload ? '$sealed' AS is_clear,
             CASE WHEN c.overlap <> 'allow' AND NOT fire_many.is_backfill AND t.unique_scope IS NULL
                     AND NOT t.has_collisions
                 THEN concat(t.name, '/', c.workspace_id, '/schedule/', c.id) END AS unique_key,
@@ -270,15 +280,18 @@ BEGIN
         WHERE w.is_plain AND (w.unique_key IS NULL OR won.job_id IS NOT NULL)
         RETURNING id, queue, run_at
     )
-    SELECT min(w.job_type) FILTER (WHERE w.name IS NULL),
+    SELECT min(w.job_type) FILTER (WHERE w.name IS NULL), min(w.name) FILTER (WHERE w.is_clear),
         array_agg(w.schedule_id) FILTER (WHERE m.id IS NOT NULL), array_agg(w.due_at) FILTER (WHERE m.id IS NOT NULL),
         array_agg(w.job_id) FILTER (WHERE m.id IS NOT NULL),
         array_agg(w.schedule_id) FILTER (WHERE m.id IS NULL), array_agg(w.due_at) FILTER (WHERE m.id IS NULL),
         array_agg(DISTINCT m.queue) FILTER (WHERE m.run_at <= v_now + interval '10 seconds')
-    INTO v_unknown, v_made_ids, v_made_dues, v_made_jobs, v_rest_ids, v_rest_dues, v_queues
+    INTO v_unknown, v_clear, v_made_ids, v_made_dues, v_made_jobs, v_rest_ids, v_rest_dues, v_queues
     FROM wanted w LEFT JOIN made m ON m.id = w.job_id;
     IF v_unknown IS NOT NULL THEN
         RAISE EXCEPTION 'no job type "%" is registered', v_unknown USING ERRCODE = 'CR001';
+    ELSIF v_clear IS NOT NULL THEN
+        RAISE EXCEPTION 'the payloads of "%" are sealed by now, and this one is not', v_clear
+            USING ERRCODE = 'CR007', HINT = 'Schedule it anew.';
     END IF;
     RETURN QUERY SELECT * FROM unnest(v_made_ids, v_made_dues, v_made_jobs);
 
@@ -290,8 +303,7 @@ BEGIN
         JOIN unnest(fire_many.ids, fire_many.due_ats, fire_many.run_ats, fire_many.previous_ats)
             AS f(id, due_at, run_at, previous_at) ON f.id = r.id AND f.due_at = r.due_at
         JOIN crmd.schedule c ON c.id = r.id
-        JOIN crmd.job_type t ON (t.name = c.job_type OR c.job_type = ANY (t.aliases))
-            AND (t.unique_scope IS NOT NULL OR t.has_collisions)
+        JOIN LATERAL crmd.job_type_called(c.job_type) t ON t.unique_scope IS NOT NULL OR t.has_collisions
         CROSS JOIN LATERAL (SELECT t.unique_scope IS NULL AND c.overlap <> 'allow' AND NOT fire_many.is_backfill
             AS has_key) k
         CROSS JOIN LATERAL crmd.enqueue_many(t.name, ARRAY[c.payload], c.workspace_id, c.user_id, f.run_at,
@@ -318,8 +330,8 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog AS $$
     FROM crmd.fire_many(ARRAY[p_schedule], ARRAY[p_due_at], ARRAY[p_run_at], ARRAY[NULL::timestamptz])
 $$;
 
-REVOKE EXECUTE ON FUNCTION crmd.schedule_id, crmd.at_instant, crmd.schedule_many, crmd.schedule, crmd.unschedule,
-    crmd.move_subject, crmd.tick_meta, crmd.fire_many FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION crmd.job_type_called, crmd.schedule_id, crmd.at_instant, crmd.schedule_many, crmd.schedule,
+    crmd.unschedule, crmd.move_subject, crmd.tick_meta, crmd.fire_many FROM PUBLIC;
 
 -- Lets a role of an application make, move and drop schedules inside its own transactions.
 CREATE FUNCTION crmd.grant_schedule(role_name text) RETURNS void LANGUAGE plpgsql AS $$
