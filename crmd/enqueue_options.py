@@ -33,6 +33,7 @@ class EnqueueOptions(TypedDict, total=False):
         expires_at: Never started after this.
         expires_in_seconds: Never started so long after they were due; `expires_at` wins.
         after: Ids of jobs that have to end well first.
+        is_after_any: They only have to end, however they do.
     """
 
     workspace_id: UUID | None
@@ -49,3 +50,4 @@ class EnqueueOptions(TypedDict, total=False):
     expires_at: datetime | None
     expires_in_seconds: float | None
     after: Sequence[UUID] | None
+    is_after_any: bool

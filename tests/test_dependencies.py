@@ -17,6 +17,7 @@ from crmd.engine.handling import handle
 from crmd.engine.run import Run
 from crmd.engine.settler import Settler
 from crmd.store import jobs, leases
+from crmd.store.jobs import NewJobs
 from crmd.store.leases import BEGINNING, Token
 
 if TYPE_CHECKING:
@@ -96,14 +97,15 @@ async def test_a_failure_cancels_what_comes_after(workbench: Workbench) -> None:
 
 
 async def test_a_job_may_come_after_any_end(workbench: Workbench) -> None:
-    """With is_any a job begins once those before it are over, however they ended."""
+    """With is_after_any a job begins once those before it are over, however they ended."""
     first = await enqueue(workbench, 1, "fail")
-    pool = workbench.everything.pools.control
-    async with pool.acquire() as connection, connection.transaction():
-        second = await connection.fetchval(ENQUEUE, 2, "", [])
-        await connection.execute("SELECT crmd.hold_after(ARRAY[$1::uuid], ARRAY[$2::uuid], true)", second, first)
+    new = NewJobs(type="answers", payloads=[b"{}"], after=[first], is_after_any=True)
+    [second] = await jobs.enqueue_many(workbench.everything.pools.control, new)
+    third = await workbench.everything.pools.control.fetchval(
+        "SELECT crmd.enqueue('answers', after => ARRAY[$1::uuid], is_after_any => true)", first
+    )
     await workbench.drain()
-    assert (await workbench.finished(second)).status == "completed"
+    assert {(await workbench.finished(job_id)).status for job_id in (second.id, third)} == {"completed"}
 
 
 async def test_what_is_over_already_counts(workbench: Workbench) -> None:

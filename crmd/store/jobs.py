@@ -50,6 +50,7 @@ class NewJobs:
         expires_at: Never started after this.
         expires_in_seconds: Never started so long after it was due; None: as declared.
         after: Ids of jobs that have to end well first.
+        is_after_any: They only have to end, however they do.
         payload_version: Which version of their type the payloads are; None: the newest that is declared.
     """
 
@@ -72,6 +73,7 @@ class NewJobs:
     expires_at: datetime | None = None
     expires_in_seconds: float | None = None
     after: Sequence[UUID] | None = None
+    is_after_any: bool = False
     payload_version: int | None = None
 
 
@@ -111,7 +113,7 @@ async def enqueue_many(connection: Connection | Pool, new: NewJobs, *, is_text: 
             new.type, new.payloads, new.workspace_id, new.user_id, new.run_at, new.priority, new.queue, new.unique_keys,
             new.parent_id, new.max_attempts, new.meta, new.unique_scope, new.unique_seconds, new.on_conflict,
             new.max_delay_seconds, new.delay_seconds, new.expires_at, new.expires_in_seconds, new.after,
-            new.payload_version,
+            new.payload_version, new.is_after_any,
         )  # fmt: skip
     except asyncpg.PostgresError as error:
         if error.sqlstate and error.sqlstate.startswith("CR"):

@@ -426,7 +426,8 @@ CREATE FUNCTION crmd.enqueue_many(
     expires_in_seconds double precision DEFAULT NULL,
     after uuid[] DEFAULT NULL,
     payload_version integer DEFAULT NULL,
-    metas jsonb[] DEFAULT NULL        -- one per payload, beside meta; for types whose jobs have no keys
+    metas jsonb[] DEFAULT NULL,       -- one per payload, beside meta; for types whose jobs have no keys
+    is_after_any boolean DEFAULT false
 ) RETURNS TABLE (place integer, id uuid, is_new boolean, answer text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
 #variable_conflict use_column
@@ -516,7 +517,7 @@ BEGIN
         SELECT count(*) INTO v_new FROM unnest(v_answers) a WHERE a = 'created';
         IF j.held IS NOT NULL AND v_new > 0 THEN
             PERFORM crmd.hold_after(ARRAY(SELECT w.id FROM unnest(v_ids, v_answers) AS w(id, answer)
-                                          WHERE w.answer = 'created'), enqueue_many.after);
+                                          WHERE w.answer = 'created'), enqueue_many.after, enqueue_many.is_after_any);
         END IF;
         RETURN QUERY SELECT w.place::integer, w.id, w.answer = 'created', w.answer
             FROM unnest(v_ids, v_answers) WITH ORDINALITY AS w(id, answer, place) ORDER BY w.place;
@@ -552,14 +553,15 @@ CREATE FUNCTION crmd.enqueue(
     expires_at timestamptz DEFAULT NULL,
     expires_in_seconds double precision DEFAULT NULL,
     after uuid[] DEFAULT NULL,
-    payload_version integer DEFAULT NULL
+    payload_version integer DEFAULT NULL,
+    is_after_any boolean DEFAULT false
 ) RETURNS uuid LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
     SELECT CASE WHEN e.answer <> 'rejected' THEN e.id END FROM crmd.enqueue_many(
         enqueue.type, ARRAY[enqueue.payload], enqueue.workspace_id, enqueue.user_id, enqueue.run_at, enqueue.priority,
         enqueue.queue, CASE WHEN enqueue.unique_key IS NOT NULL THEN ARRAY[enqueue.unique_key] END, enqueue.parent_id,
         enqueue.max_attempts, enqueue.meta, enqueue.unique_scope, enqueue.unique_seconds, enqueue.on_conflict,
         enqueue.max_delay_seconds, enqueue.delay_seconds, enqueue.expires_at, enqueue.expires_in_seconds,
-        enqueue.after, enqueue.payload_version) e
+        enqueue.after, enqueue.payload_version, is_after_any => enqueue.is_after_any) e
 $$;
 
 REVOKE EXECUTE ON FUNCTION crmd.unique_key_of, crmd.lane_varies, crmd.merge_payload, crmd.free_keys, crmd.let_go,

@@ -4,5 +4,6 @@
 -- $12 text: unique scope  $13 float8: seconds it holds  $14 text: what becomes of a taken key
 -- $15 float8: seconds it may be pushed back  $16 float8: seconds until due  $17 timestamptz: lapses
 -- $18 float8: seconds after it was due that it lapses  $19 uuid[]: waits for these jobs  $20 int: version of the payload
+-- $21 bool: however those end
 SELECT id, is_new, answer FROM crmd.enqueue_many($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,
-    $17, $18, $19, $20) ORDER BY place
+    $17, $18, $19, $20, is_after_any => $21) ORDER BY place
