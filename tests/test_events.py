@@ -13,6 +13,7 @@ import pytest
 import crmd
 from crmd.config.settings import Plugins
 from crmd.plugins import ModuleEntry
+from crmd.store import jobs
 from crmd.store.queries import load_queries
 from crmd.testing import open_workbench
 
@@ -124,7 +125,13 @@ async def test_a_poison_event_is_parked_for_its_handler_alone(
     assert again == 1
     assert await outside.fetch(SQL.events_parked, "on-greet", 10) == []
     await workbench.drain(is_time_moved=True)
-    assert len(await outside.fetch(SQL.events_parked, "on-greet", 10)) == 1
+    [parked] = await outside.fetch(SQL.events_parked, "on-greet", 10)
+    retried = await jobs.retry(workbench._pool, parked["job_id"])
+    assert retried is not None
+    assert await outside.fetch(SQL.events_parked, "on-greet", 10) == []
+    await workbench.drain(is_time_moved=True)
+    [parked] = await outside.fetch(SQL.events_parked, "on-greet", 10)
+    assert parked["job_id"] == retried.id
 
 
 async def test_a_replay_hands_nothing_over_twice(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:

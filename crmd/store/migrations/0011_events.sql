@@ -195,7 +195,7 @@ BEGIN
             metas => ARRAY(SELECT crmd.cause_json(x) FROM unnest(v_events) x)) q;
     ELSE
         FOREACH e IN ARRAY v_events LOOP
-            SELECT q.id, q.is_new INTO v_job FROM crmd.enqueue_many(
+            SELECT q.id, q.is_new, q.answer INTO v_job FROM crmd.enqueue_many(
                 t.job_type, ARRAY[crmd.trigger_payload(t, e)], e.workspace_id, e.user_id, v_run_at, t.priority,
                 unique_keys => CASE WHEN t.dedup IS NOT NULL THEN ARRAY[
                     'event/' || (SELECT string_agg(crmd.key_value(coalesce(e.data ->> f, '')), '/' ORDER BY n)
@@ -204,7 +204,7 @@ BEGIN
                 on_conflict => CASE WHEN t.dedup IS NULL THEN NULL WHEN t.max_delay_seconds IS NULL THEN 'keep_time'
                                     ELSE 'push_back' END,
                 max_delay_seconds => t.max_delay_seconds, meta => crmd.cause_json(e)) q;
-            v_jobs := v_jobs || v_job.id;
+            v_jobs := v_jobs || CASE WHEN v_job.answer <> 'rejected' THEN v_job.id END;
             v_new := v_new + v_job.is_new::integer;
         END LOOP;
     END IF;
@@ -214,6 +214,7 @@ BEGIN
             CASE WHEN t.is_ordered THEN x.aggregate_type || '/' || x.aggregate_id END, w.job_id
         FROM (SELECT v.*, row_number() OVER (ORDER BY v.seq) AS place FROM unnest(v_events) v) x
         JOIN unnest(v_jobs) WITH ORDINALITY AS w(job_id, place) ON w.place = x.place
+        WHERE w.job_id IS NOT NULL -- a full limit of the handler may have rejected it: then it was handed to nobody
         ON CONFLICT ON CONSTRAINT delivery_pkey DO UPDATE SET job_id = excluded.job_id;
     END IF;
     RETURN v_new;
@@ -328,6 +329,22 @@ BEGIN
     RETURN v_made;
 END $$;
 
+-- The job that stands for one by now: a dead letter that was set going again is another job.
+CREATE FUNCTION crmd.newest_job(job_id uuid) RETURNS uuid
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog AS $$
+DECLARE
+    v_id uuid := newest_job.job_id;
+    v_next uuid;
+BEGIN
+    LOOP
+        SELECT r.new_job_id INTO v_next FROM crmd.redrive r WHERE r.job_id = v_id;
+        IF NOT FOUND THEN
+            RETURN v_id;
+        END IF;
+        v_id := v_next;
+    END LOOP;
+END $$;
+
 -- How many seconds an event has to wait for the one before it of the same aggregate and handler; NULL: it is its turn.
 -- The one before has waited for its own before, so one look is enough. One that is parked stops its aggregate until it
 -- is retried or dismissed; one whose job retention has dropped stops nothing.
@@ -340,7 +357,7 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog AS $$
     FROM crmd.delivery d CROSS JOIN LATERAL (
         SELECT b.job_id FROM crmd.delivery b
         WHERE b.handler = d.handler AND b.aggregate = d.aggregate AND b.seq < d.seq ORDER BY b.seq DESC LIMIT 1) before
-    CROSS JOIN LATERAL (SELECT * FROM crmd.jobs j WHERE j.id = before.job_id) j
+    CROSS JOIN LATERAL (SELECT * FROM crmd.jobs j WHERE j.id = crmd.newest_job(before.job_id)) j
     WHERE d.handler = delivery_turn.handler AND d.event_id = delivery_turn.event_id
       AND d.emitted_at = delivery_turn.emitted_at
 $$;
