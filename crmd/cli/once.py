@@ -184,6 +184,8 @@ def _state(row: Any) -> str:  # noqa: ANN401 - a row of job_show.sql
         return f"{done} of {children['total']} parts done"
     if row["status"] == "processing":
         return "running" if row["attempt"] <= 1 else f"attempt {row['attempt']} of {row['max_attempts']}"
+    if waits := row["waits_for"]:
+        return f"waits for {waits['event']}" if "event" in waits else f"waits ({', '.join(waits)})"
     seconds = max((row["run_at"] - datetime.now(UTC)).total_seconds(), 0)
     errors = row["errors"] or []
     reason = f" after {errors[-1].get('class')}: {errors[-1].get('message')}" if errors else ""

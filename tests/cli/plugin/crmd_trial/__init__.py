@@ -55,6 +55,19 @@ async def secret(_: Context, request: Count) -> None:
     del request
 
 
+@job("trial-stepwise", max_attempts=1)
+async def stepwise(ctx: Context, request: Count) -> int:
+    """Does a step, gathers what its children greet, naps, and fails on its way to a third item."""
+    await ctx.step("first", int, "1")
+    greeted = await ctx.gather([("trial-greet", Count(count=one)) for one in range(request.count)])
+    await ctx.sleep(0.01)
+    async for item in ctx.remaining(range(3)):
+        ctx.failed(item, "odd") if item == 1 else ctx.succeeded(item)
+    if ctx.job.meta.get("retriedFrom") is None:
+        raise ValueError("not this time")
+    return len(greeted)
+
+
 @job("trial-talk")
 async def talk(ctx: Context) -> None:
     """Logs a line, and one that it should not have."""
