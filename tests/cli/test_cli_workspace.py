@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 # Tables of the core that hold nothing of any workspace: what plugins declare, how daemons stand, limits, ledgers.
 FLEET_WIDE = {
     "migration", "job_type", "concurrency", "gate", "bucket", "daemon", "trigger", "retention", "blame", "crash", "quarantine",
+    "event_function", "event_horizon", "event_listener", "projection",
 }  # fmt: skip
 
 
