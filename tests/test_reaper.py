@@ -173,11 +173,10 @@ async def test_a_claim_made_in_between_is_left_alone(workbench: Workbench, monke
 
 async def test_a_daemon_that_left_strands_nothing(workbench: Workbench) -> None:
     """Leases of a daemon that has no row at all are recovered too, page after page."""
-    for number in range(30):
-        await workbench.enqueue("add-one", {"number": number})
     daemon_id = await register(workbench._pool, "test", ["fast"], LEASE_SECONDS)
-    found = await leases.claim_ready(workbench._pool, daemon_id, "fast", 30, leases.BEGINNING, leases.new_claim_id())
-    assert len(found) == 30
+    for number in range(30):
+        enqueued = await workbench.enqueue("add-one", {"number": number})
+        assert await claim(workbench, enqueued.id, daemon_id)
     await workbench._pool.execute("DELETE FROM crmd.daemon WHERE id = $1", daemon_id)
     monkey = pytest.MonkeyPatch()
     with monkey.context() as patched:
