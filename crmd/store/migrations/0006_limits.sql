@@ -45,6 +45,8 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
 DECLARE
     v_name text;
 BEGIN
+    -- What release 0.1 takes alone: where both run, they do not count at the same time.
+    PERFORM pg_advisory_xact_lock_shared(x'63726D646C616E65'::bigint);
     FOREACH v_name IN ARRAY coalesce(names, '{}') LOOP
         PERFORM pg_advisory_xact_lock(x'63726D64'::integer, hashtext(v_name));
     END LOOP;
@@ -89,7 +91,8 @@ CREATE FUNCTION crmd.claim_lanes(
     max_attempts smallint, crash_count smallint, priority text, queue text, workspace_id uuid, user_id uuid,
     parent_id uuid, lane text, run_at timestamptz, created_at timestamptz, checkpoint jsonb, meta jsonb, claim_id uuid,
     snooze_count integer, unique_key text)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog SET enable_bitmapscan = off SET enable_seqscan = off AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog SET plan_cache_mode = force_generic_plan
+SET enable_bitmapscan = off SET enable_seqscan = off AS $$
 #variable_conflict use_column
 DECLARE
     v_names text[] := crmd.limits_of(p_lanes);
