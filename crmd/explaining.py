@@ -179,6 +179,17 @@ def _type(facts: Facts) -> Iterator[Gate]:
         )  # fmt: skip
 
 
+def _pauses(facts: Facts) -> Iterator[Gate]:
+    for pause in facts["pauses"]:
+        action = "queues" if pause["key"].startswith("queue:") else "limits"
+        name = pause["key"].removeprefix("queue:")
+        until = _instant(pause["until"])
+        yield Gate(
+            name=pause["key"], verdict="wait", text=f"{pause['key']} is paused: {pause['reason']}.", until=until,
+            next_step=f"`crmd {action} resume {name}` lets it go on.",
+        )  # fmt: skip
+
+
 def _daemons(facts: Facts) -> Iterator[Gate]:
     working = [daemon for daemon in facts["daemons"] if not daemon["is_draining"]]
     if not working:
@@ -217,7 +228,7 @@ def _turn(facts: Facts) -> Iterator[Gate]:
     yield Gate(name="turn", verdict="pass", text=text)
 
 
-_LOOKS: tuple[Callable[[Facts], Iterator[Gate]], ...] = (_hold, _time, _expiry, _type, _daemons)
+_LOOKS: tuple[Callable[[Facts], Iterator[Gate]], ...] = (_hold, _time, _expiry, _type, _pauses, _daemons)
 
 
 def _ids(ids: Sequence[str] | None) -> str:

@@ -23,7 +23,7 @@ FACTS: dict[str, Any] = {
     "attempt": 0, "max_attempts": 3, "run_at": NOW.isoformat(), "started_at": None, "expires_at": None,
     "last_error": None, "now": NOW.isoformat(), "due_in": 0.0, "cancel_requested_at": None, "waits_for": None,
     "type_known": True, "plugin": "p", "payload_version": 1, "follows": None, "retried_to": None, "running_on": None,
-    "family": None, "effects": None, "quarantine": None, "running_in_queue": 3, "ahead": 2,
+    "family": None, "effects": None, "quarantine": None, "pauses": [], "running_in_queue": 3, "ahead": 2,
     "daemons": [{"host": "vm", "pid": 1, "is_draining": False, "is_idle": True}],
 }  # fmt: skip
 KEY: dict[str, Any] = {
@@ -61,6 +61,7 @@ def test_a_job_that_nothing_holds_back_can_start_now() -> None:
             "quarantine",
             "it crashed",
         ),
+        ({"pauses": [{"key": "queue:normal", "reason": "night", "until": None}]}, "queue:normal", "is paused: night"),
         ({"daemons": []}, "daemons", "no daemon works on the queue normal"),
     ],
 )
@@ -107,6 +108,22 @@ async def test_a_full_limit_names_who_holds_it(workbench: Workbench) -> None:
     closed = next(gate for gate in waiting(await _explained(workbench, second.id)) if gate.name == "type:takes-turns")
     assert "the provider asks for a pause" in closed.text
     assert closed.until is not None
+
+
+async def test_a_pause_and_a_changed_limit_are_told(workbench: Workbench) -> None:
+    """What an operator has changed live is what the explanation goes by."""
+    first = await workbench.enqueue("takes-turns", {"number": 1})
+    second = await workbench.enqueue("takes-turns", {"number": 2})
+    pool = workbench.everything.pools.control
+    await pool.fetch("SELECT crmd.tune('type:takes-turns', 'more', 2)")
+    await (await workbench.daemon()).claim_job(first.id)
+    assert waiting(await _explained(workbench, second.id)) == []
+    await pool.fetch("SELECT crmd.pause('type:takes-turns', 'it writes nonsense', 60)")
+    found = await _explained(workbench, second.id)
+    [paused] = waiting(found)
+    assert "it writes nonsense" in paused.text
+    assert paused.until is not None
+    assert paused.next_step == "`crmd limits resume type:takes-turns` lets it go on."
 
 
 async def test_a_job_that_is_over_says_how(workbench: Workbench) -> None:

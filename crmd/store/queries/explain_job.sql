@@ -19,6 +19,11 @@ SELECT jsonb_build_object(
                 FROM crmd.effect e WHERE e.job_id = j.id AND e.state = 'unknown'),
     'quarantine', (SELECT jsonb_build_object('plugin', q.plugin, 'reason', q.reason, 'probe_at', q.probe_at)
                    FROM crmd.quarantine q WHERE q.plugin = t.plugin),
+    'pauses', (SELECT coalesce(jsonb_agg(jsonb_build_object('key', u.key, 'reason', u.pause_reason,
+                   'until', CASE WHEN isfinite(u.paused_until) THEN u.paused_until END) ORDER BY u.key), '[]')
+               FROM crmd.tuning u WHERE u.paused_until > c.now AND (
+                   u.key IN ('queue:' || j.queue, 'type:' || j.type, 'workspace/' || j.workspace_id)
+                   OR u.key = ANY (string_to_array(j.lane, ' ')))),
     'daemons', (SELECT coalesce(jsonb_agg(jsonb_build_object('host', d.host, 'pid', d.pid,
                     'is_draining', d.stopping_at IS NOT NULL, 'is_idle', j.queue = ANY (d.idle_queues))), '[]')
                 FROM crmd.daemon d WHERE j.queue = ANY (d.queues) AND NOT d.is_dead AND d.lease_until > c.now),

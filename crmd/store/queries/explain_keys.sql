@@ -15,7 +15,11 @@ LEFT JOIN crmd.tuning p ON p.key = k.key AND p.paused_until > (SELECT crmd.clock
 LEFT JOIN crmd.concurrency c ON c.name = split_part(k.key, '/', 1)
 LEFT JOIN crmd.tuning te ON te.key = k.key AND te.max IS NOT NULL
 LEFT JOIN crmd.tuning tn ON tn.key = split_part(k.key, '/', 1) AND tn.max IS NOT NULL
+LEFT JOIN crmd.tuning own ON own.key = k.key
+LEFT JOIN crmd.tuning tuned ON tuned.key = split_part(k.key, '/', 1)
+-- A pause closes the gate too; it is told as what it is, by explain_job.sql.
 LEFT JOIN crmd.gate g ON g.key = k.key AND g.closed_until > (SELECT crmd.clock())
+    AND (own.paused_until > (SELECT crmd.clock())) IS NOT TRUE
 LEFT JOIN LATERAL (
     SELECT count(*) AS running, (array_agg(jsonb_build_object(
         'id', l.id, 'type', l.type, 'seconds', extract(epoch FROM crmd.clock() - l.claimed_at)::bigint)
