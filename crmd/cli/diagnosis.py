@@ -107,6 +107,13 @@ def of_status(status: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("schedules", "warning", found, "See the daemon's log.")
 
 
+def of_projections(status: Mapping[str, Any]) -> Iterator[Finding]:
+    """Tables that follow from events, and no longer do."""
+    for one in status["projections_stalled"]:
+        found = f"{one['name']} stands still: {one['error']}"
+        yield Finding("projections", "broken", found, "Mend its fold and install the new version of its plugin.")
+
+
 def of_gates(closed: Sequence[Closed]) -> Iterator[Finding]:
     """What keeps jobs and requests back; the connections tell of their own gates."""
     for gate in [gate for gate in closed if not gate.key.startswith("connection/")][:GATES_SHOWN]:

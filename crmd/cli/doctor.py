@@ -125,7 +125,8 @@ async def _of_database(config: Config, loaded: Loaded) -> AsyncIterator[Finding]
         if not facts["has_partition_of_tomorrow"]:
             yield Finding("partitions", "warning", "There is none for tomorrow.", "A daemon makes them: crmd run")
         closed = await closed_gates(pools.control)
-        for finding in (*diagnosis.of_status(status), *diagnosis.of_connections(status), *diagnosis.of_gates(closed)):
+        told = (diagnosis.of_status, diagnosis.of_projections, diagnosis.of_connections)
+        for finding in (*(one for of in told for one in of(status)), *diagnosis.of_gates(closed)):
             yield finding
         async for finding in _of_health_checks(pools, loaded):
             yield finding

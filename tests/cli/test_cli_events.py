@@ -139,3 +139,25 @@ def test_events_are_followed(crmd_process: Run, crmd_config: Config) -> None:
     rows = [msgspec.json.decode(line) for line in asyncio.run(follow()).splitlines()]
     assert [row["data"]["contactId"] for row in rows] == ["eve", "eve"]
     assert rows[0]["seq"] < rows[1]["seq"]
+
+
+def test_a_projection_that_stands_still_is_found(crmd: Run, crmd_config: Config) -> None:
+    """`crmd doctor` names a projection whose fold fails, with the error; `crmd events projections` lists it."""
+
+    async def stall() -> None:
+        assert crmd_config.database.dsn is not None
+        connection = await asyncpg.connect(crmd_config.database.dsn.reveal())
+        await connection.execute(
+            """INSERT INTO crmd.projection (name, generation, plugin, version, state, made_at, error)
+            VALUES ('sums', 1, 'nobody', 1, 'live', now(), 'division by zero')"""
+        )
+        await connection.close()
+
+    asyncio.run(stall())
+    [row] = crmd("events", "projections", "--json").json
+    assert (row["name"], row["state"], row["error"]) == ("sums", "live", "division by zero")
+    assert row["behind"] > 0
+    found = [one for one in crmd("doctor", "--json").json if one["about"] == "projections"]
+    assert [(one["state"], one["found"]) for one in found] == [("broken", "sums stands still: division by zero")]
+    assert crmd("events", "replay", "--to", "sums", "--yes", "--json").json == {"projection": "sums", "generation": 2}
+    assert crmd("events", "replay", "--to", "sums", "--type", "x.y", "--yes").code == 2

@@ -31,6 +31,8 @@ SELECT jsonb_build_object(
             'since_seconds', extract(epoch FROM c.now - q.quarantined_at)::bigint,
             'probe_seconds', greatest(extract(epoch FROM q.probe_at - c.now), 0)::bigint) ORDER BY q.plugin)
         FROM crmd.quarantine q), '[]'),
+    'projections_stalled', coalesce((SELECT jsonb_agg(jsonb_build_object('name', p.name, 'error', p.error) ORDER BY p.name)
+        FROM crmd.projection p WHERE p.error IS NOT NULL), '[]'),
     'effects_unknown', (SELECT count(*) FROM crmd.effect WHERE state = 'unknown'),
     'gates_closed', (SELECT count(*) FROM crmd.gate WHERE closed_until > c.now),
     'connections', coalesce((SELECT jsonb_agg(to_jsonb(n)) FROM (
