@@ -223,6 +223,20 @@ async def test_causes_run_through_events_and_jobs(workbench: Workbench, outside:
         assert causes == [None, *(str(row["id"]) for row in chain[:3])]
 
 
+async def test_causes_run_through_children(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """What a child emits names the child, and the event that its parent was started by."""
+    first = await emit(outside, "chain.began", {})
+    await workbench.drain()
+    chain = await outside.fetch(SQL.event_trace, first, 100)
+    assert [(row["kind"], row["type"]) for row in chain] == [
+        ("event", "chain.began"),
+        ("job", "passes-on"),
+        ("job", "passes-to"),
+        ("event", "chain.ended"),
+    ]
+    assert [row["cause"] for row in chain] == [None, *(str(row["id"]) for row in chain[:3])]
+
+
 async def test_jobs_tell_of_their_end_to_those_who_ask(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
     """job.dead and its kind are emitted while somebody asks for them, and a job that they start tells of no end."""
     await emit(outside, "contact.created", {"contactId": "poison"})

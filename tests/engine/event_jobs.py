@@ -102,3 +102,15 @@ async def mourn(ctx: crmd.Context, event: crmd.Event[Any]) -> None:
     """Hears of jobs that came to nothing, and comes to nothing itself."""
     told.append(("mourn", (event.type, event.data["type"])))
     raise crmd.FailJob("too sad")
+
+
+@crmd.job("passes-on", queue="fast", on_events="chain.began")
+async def passes_on(ctx: crmd.Context) -> None:
+    """Starts a child, which emits."""
+    await ctx.enqueue("passes-to", is_child=True)
+
+
+@crmd.job("passes-to", queue="fast")
+async def passes_to(ctx: crmd.Context) -> None:
+    """Is started by another job."""
+    await ctx.emit("chain.ended", {})
