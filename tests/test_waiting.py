@@ -15,7 +15,7 @@ import crmd
 from crmd.store import jobs, leases, steps
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from uuid import UUID
 
     from crmd.config.loading import Config
@@ -266,6 +266,27 @@ async def test_a_waiting_job_says_so_and_can_be_cancelled(workbench: Workbench) 
     assert await pool.fetchval("SELECT count(*) FROM crmd.waiting") == 0
     await emit(workbench, 7)
     assert await workbench.drain() == []
+
+
+async def test_a_cancellation_is_not_slept_over(workbench: Workbench) -> None:
+    """A job that is asked to stop while it goes to sleep, or goes back for any other reason, ends as cancelled."""
+    pool = workbench.everything.pools.control
+
+    def asked(then: Callable[[crmd.Context], Awaitable[object]]) -> Callable[[crmd.Context], Awaitable[object]]:
+        async def handler(ctx: crmd.Context) -> object:
+            assert await jobs.cancel(pool, ctx.job.id, "not needed") == "requested"
+            return await then(ctx)
+
+        return handler
+
+    async def snoozes(_ctx: crmd.Context) -> crmd.Snooze:
+        return crmd.Snooze(3600)
+
+    for then in (lambda ctx: ctx.sleep(3600), lambda ctx: ctx.gather(["answers"]), snoozes):
+        PROGRAM["handler"] = asked(then)
+        ended = await workbench.run_job("as-told")
+        assert (ended.status, ended.message) == ("cancelled", "not needed")
+    assert await pool.fetchval("SELECT count(*) FROM crmd.job") == 0
 
 
 async def test_a_catch_all_does_not_swallow_a_wait(workbench: Workbench) -> None:

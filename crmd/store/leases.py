@@ -111,7 +111,10 @@ async def settle_ended(connection: Connection, rows: Sequence[EndedRow]) -> set[
 
 
 async def settle_requeued(connection: Connection, rows: Sequence[RequeuedRow]) -> set[UUID]:
-    """Give jobs back to the queue; answers those that were still ours."""
+    """Give jobs back to the queue; answers those that were still ours.
+
+    One that somebody asked to stop while it ran, and that went back for a reason of its own, ends there.
+    """
     moved = await connection.fetch(
         _SQL.settle_returned,
         *_tokens([row.token for row in rows]),
@@ -122,6 +125,9 @@ async def settle_requeued(connection: Connection, rows: Sequence[RequeuedRow]) -
         [row.progress for row in rows],
         [row.held for row in rows],
     )
+    for row in moved:
+        if row["cancel_reason"] is not None:
+            await connection.execute(_SQL.job_cancel, row["id"], row["cancel_reason"])
     return {row["id"] for row in moved}
 
 

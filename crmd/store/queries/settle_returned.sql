@@ -2,7 +2,8 @@
 -- whose event has come while it went to wait is due at once; one that comes a moment later, crmd.sweep_waiting finds.
 -- Whoever has come through an attempt is cleared of the crashes of its daemons; a suspect that has not stays one. Held as
 -- `suspect` by its daemon: it took its process with it, and that stays counted.
--- Due times come from the database's clock; a daemon sends delays only. Answers the ids that it moved.
+-- Due times come from the database's clock; a daemon sends delays only. Answers the ids that it moved,
+-- and why those are to be cancelled that somebody asked to stop meanwhile.
 -- $1 uuid[]: ids  $2 bigint[]: fences  $3 uuid[]: claim ids  $4 float8[]: seconds until due, NULL: never
 -- $5 bool[]: whether the attempt is given back  $6 int[]: snoozes to add  $7 jsonb[]: the error to append, or NULL
 -- $8 jsonb[]: last progress, or NULL  $9 text[]: what it is held for besides its time, or NULL
@@ -38,4 +39,5 @@ WITH gone AS (
 ), woken AS (
     SELECT crmd.wake(queue) FROM (SELECT DISTINCT queue FROM kept) q
 )
-SELECT k.id FROM kept k WHERE (SELECT count(*) FROM woken) >= 0
+SELECT k.id, CASE WHEN g.cancel_requested_at IS NOT NULL THEN coalesce(g.cancel_reason, '') END AS cancel_reason
+FROM kept k JOIN gone g USING (id) WHERE (SELECT count(*) FROM woken) >= 0
