@@ -59,7 +59,7 @@ class Steps:
         """Let no task go on."""
         self.is_dead = True
         for coroutine in self._unbegun:
-            coroutine.close()
+            _forget(coroutine)
 
     async def _outer(self, coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the task answers
         self._unbegun.discard(coroutine)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import anyio
 import msgspec
 
 import crmd
@@ -67,12 +68,21 @@ async def one_write(ctx: crmd.Context) -> None:
 
 @crmd.job("kit-cleans-up", queue="fast")
 async def cleans_up(ctx: crmd.Context) -> None:
-    """Would tell of its end even when it is stopped."""
+    """Has two tasks, each of which would tell of its end even when it is stopped."""
+
+    async def begin() -> None:
+        try:
+            await ctx.emit("kit.begun", {})
+        finally:
+            CLEANED.append("child")
+
     try:
-        await ctx.emit("kit.begun", {})
-        await ctx.checkpoint("begun")
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(begin)
+            await ctx.checkpoint("begun")
+            await anyio.sleep(0.2)
     finally:
-        CLEANED.append(ctx.job.attempt)
+        CLEANED.append("parent")
 
 
 @crmd.job("kit-ask", queue="fast", max_attempts=1)
@@ -89,7 +99,7 @@ async def sleep(ctx: crmd.Context) -> str:
     return "awake"
 
 
-CLEANED: list[int] = []
+CLEANED: list[str] = []
 
 
 def crmd_settings() -> type[Settings]:
