@@ -309,6 +309,7 @@ async def test_two_jobs_never_send_at_once(workbench: Workbench, post: Post) -> 
     async def race() -> None:
         post.on_send = None
         others.append(await workbench.run_job("resent", {"to": "ann"}))
+        assert (await _row(workbench))["state"] == "handed_over"  # nobody doubts what is just being sent
 
     post.on_send = race
     run = await _claimed(workbench, "parked")

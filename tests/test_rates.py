@@ -32,6 +32,9 @@ INSERT INTO crmd.test_clock VALUES ('2026-01-01 00:00:00+00');
 CREATE OR REPLACE FUNCTION crmd.clock() RETURNS timestamptz LANGUAGE sql VOLATILE
 AS $$ SELECT at FROM crmd.test_clock $$;
 """
+WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
 RATE = Rate(600, per_seconds=60, burst=100)
 
 
@@ -229,6 +232,15 @@ async def _broken(database: Pool, clock: Hands) -> None:
     assert await gates.closed(database, "k") is None
 
 
+async def _until_waiting(connection: Any, count: int) -> None:  # noqa: ANN401 - a connection of the pool
+    """Until so many sessions wait for a lock; what is seen in a transaction is kept unless it is cleared."""
+    with anyio.fail_after(20):
+        await connection.execute("SELECT pg_stat_clear_snapshot()")
+        while await connection.fetchval(WAITING) < count:
+            await anyio.sleep(0.01)
+            await connection.execute("SELECT pg_stat_clear_snapshot()")
+
+
 async def test_one_tries_for_the_whole_fleet(database: Pool, clock: Hands) -> None:
     """When a breaker's pause is over, one of a hundred that come at once passes, and the lane is closed behind it."""
     await _broken(database, clock)
@@ -237,9 +249,13 @@ async def test_one_tries_for_the_whole_fleet(database: Pool, clock: Hands) -> No
     async def come() -> None:
         answers.append(await gates.passed(database, "k"))
 
-    async with anyio.create_task_group() as tasks:
+    holder = await database.acquire()
+    async with anyio.create_task_group() as tasks, holder.transaction():
+        await holder.execute("SELECT FROM crmd.gate WHERE key = 'k' FOR UPDATE")
         for _ in range(100):
             tasks.start_soon(come)
+        await _until_waiting(holder, 8)  # as many as the pool lets through have looked, and wait for the row
+    await database.release(holder)
     assert sum(isinstance(answer, Passed) for answer in answers) == 1
     assert Passed(is_troubled=True, is_trying=True) in answers
     closed = await gates.closed(database, "k")  # which is what keeps the jobs of its lane in the queue
