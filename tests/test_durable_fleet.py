@@ -49,6 +49,19 @@ async def test_twelve_steps_killed_after_each(crmd_dsn: str, tmp_path: Path) -> 
         assert await fleet.connection.fetchval("SELECT count(*) FROM crmd.archive") == 1
 
 
+async def test_durable_in_a_thread_and_in_a_process(crmd_dsn: str, tmp_path: Path) -> None:
+    """Steps, children, sleeps and waits are the same wherever a job runs."""
+    install_plugin(tmp_path / "site", "durable", "durable_plugin")
+    async with running_fleet(crmd_dsn, tmp_path, 1, **DURABLE) as fleet:
+        await fleet.enqueue("apart", 1)
+        await fleet.enqueue("aside", 1)
+        await fleet.until("SELECT count(*) FROM crmd.waiting", 2)
+        await fleet.connection.execute("SELECT crmd.emit('approved', '{\"number\": 1}')")
+        await fleet.until("SELECT count(*) FROM crmd.archive WHERE type IN ('apart', 'aside')", 2)
+        query = "SELECT status, result -> 'value' FROM crmd.archive WHERE type IN ('apart', 'aside')"
+        assert {tuple(row) for row in await fleet.connection.fetch(query)} == {("completed", "[9, 9, 1]")}
+
+
 async def test_ten_thousand_wait_in_nobodys_memory(crmd_dsn: str, tmp_path: Path) -> None:
     """Ten thousand jobs that sleep or wait hold no lease, no slot and no memory; each ends when its event has come."""
     install_plugin(tmp_path / "site", "durable", "durable_plugin")

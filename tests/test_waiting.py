@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import anyio
 import asyncpg
 import durable_plugin
 import pytest
@@ -339,6 +341,35 @@ async def test_many_waits_each_hear_their_own(workbench: Workbench) -> None:
     )
     done = await workbench.drain()
     assert sorted(one.result["number"] for one in done) == list(range(100))
+
+
+async def test_emitters_and_waiters_at_once_lose_no_event(workbench: Workbench) -> None:
+    """Forty jobs that begin to wait while forty transactions emit, held open for a while: each gets its event."""
+    pool = workbench.everything.pools.plugins
+    chance = random.Random(11)  # noqa: S311 - an order, not a secret
+    ids = {number: (await workbench.enqueue("waits", {"number": number})).id for number in range(40)}
+    rows = [await claimed(workbench, job_id) for job_id in ids.values()]
+    order = chance.sample(range(40), 40)
+
+    async def emit_slowly(numbers: list[int]) -> None:
+        for number in numbers:
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.execute(EMIT, number, "race", workbench.workspace_id)
+                for _ in range(chance.randrange(5)):
+                    await connection.execute("SELECT 1")
+
+    async def wait() -> None:
+        for row in rows:
+            await ran(workbench, row)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wait)
+        for start in range(3):
+            tasks.start_soon(emit_slowly, order[start::3])
+    await steps.sweep_waiting(workbench.everything.pools.control, 100)
+    await workbench.drain()
+    results = [(await workbench.finished(job_id)).result for job_id in ids.values()]
+    assert results == [{"number": number, "by": "race"} for number in range(40)]
 
 
 async def claimed(workbench: Workbench, job_id: UUID) -> object:

@@ -160,6 +160,27 @@ async def twelve_steps(ctx: crmd.Context, payload: Hanging) -> list[int]:
     return squares
 
 
+async def _onward(ctx: crmd.Context) -> list[object]:
+    """A bit of everything."""
+    squared = await ctx.step("square", pow, 3, 2)
+    outcomes = await ctx.gather([("answers", Wish(number=number)) for number in range(squared)])
+    await ctx.sleep(1.2)
+    event = await ctx.wait_for_event("approved", match={"number": 1}, timeout_seconds=600)
+    return [squared, len(outcomes), event and event.data["number"]]
+
+
+@crmd.job("apart", queue="fast", runs_in="process")
+async def apart(ctx: crmd.Context) -> list[object]:
+    """Durable in a process of its own."""
+    return await _onward(ctx)
+
+
+@crmd.job("aside", queue="fast", runs_in="thread")
+async def aside(ctx: crmd.Context) -> list[object]:
+    """Durable in a thread of its own."""
+    return await _onward(ctx)
+
+
 class Program(crmd.Payload, frozen=True):
     """What a durable job does, operation by operation: a word and a number each."""
 

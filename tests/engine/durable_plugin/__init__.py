@@ -3,7 +3,9 @@
 from durable_jobs import (
     answers,
     answers_once,
+    apart,
     as_told,
+    aside,
     notes,
     program,
     side_by_side,
@@ -17,7 +19,9 @@ from durable_jobs import (
 __all__ = [
     "answers",
     "answers_once",
+    "apart",
     "as_told",
+    "aside",
     "notes",
     "program",
     "side_by_side",
