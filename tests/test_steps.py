@@ -15,8 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
     from uuid import UUID
 
-    from crmd.testing import Workbench
-    from crmd.testing.workbench import Finished
+    from crmd.testing import Finished, Workbench
 
 SQL = crmd.load_queries("durable_plugin")
 pytestmark = pytest.mark.crmd_plugins(durable_plugin)

@@ -30,7 +30,7 @@ def answering(client: GuardedClient, *answers: Response | Unanswered) -> None:
     """Let the network answer so, in this order."""
     left = list(answers)
 
-    async def send(_: Request) -> Response | Unanswered:
+    async def send(request: Request) -> Response | Unanswered:
         return left.pop(0)
 
     client.send_once = send  # type: ignore[method-assign]  # the network of this test
