@@ -125,6 +125,12 @@ async def test_blocked_loop_keeps_its_leases(crmd_dsn: str, tmp_path: Path) -> N
         log = "".join(daemon.text() for daemon in fleet.daemons)
         assert "stands still in block-loop of plugin fleet" in log
         assert "fleet_jobs.py" in log
+        assert 'runs_in=\\"thread\\" would keep it' in log
+        await fleet.until("SELECT stalls FROM crmd.blame WHERE plugin = 'fleet'", 2)
+        row = await fleet.connection.fetchrow("SELECT stall_seconds, stall_place FROM crmd.blame")
+        assert row is not None
+        assert row["stall_seconds"] >= 4
+        assert "fleet_jobs.py" in row["stall_place"]
 
 
 async def test_cancel_reaches_a_running_job(crmd_dsn: str, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,34 @@ async def test_each_job_has_a_fresh_process_of_one_host(crmd_dsn: str, tmp_path:
         results = [(await ended(fleet, job_id))["result"] for job_id in jobs]
         assert len({result["pid"] for result in results}) == 5
         assert len({result["parent"] for result in results}) == 1
+
+
+async def test_a_reload_brings_a_new_host(crmd_dsn: str, tmp_path: Path) -> None:
+    """After a reload jobs run in a host that has read the configuration anew; the old one ends with its last job."""
+    async with running(crmd_dsn, tmp_path) as fleet:
+        place = tmp_path / "pid"
+        old = (await ended(fleet, await enqueue(fleet, "works-apart")))["result"]["parent"]
+        slow = await enqueue(fleet, "naps-long-apart", how="awaits", seconds=5, place=str(place))
+        await written(place)
+        fleet.daemons[0].send(signal.SIGHUP)
+        await fleet.until_logged(fleet.daemons[0], "reloaded")
+        new = (await ended(fleet, await enqueue(fleet, "works-apart")))["result"]["parent"]
+        assert new != old
+        assert (await ended(fleet, slow))["status"] == "completed"
+        await gone(old)
+
+
+async def test_run_once_runs_where_the_type_says(crmd_dsn: str, tmp_path: Path) -> None:
+    """A job that is run by hand runs in a process too, with its children behind it."""
+    async with running(crmd_dsn, tmp_path) as fleet:
+        command = [sys.executable, "-m", "crmd", "run-once", "works-apart", "--json"]
+        environ = fleet.environ(plugins__enabled='["fleet", "isolated"]')
+        ran = await anyio.run_process(command, env=environ, cwd=tmp_path, check=False)
+        assert ran.returncode == 0, ran.stderr.decode()
+        result = json.loads(ran.stdout)["result"]
+        assert result["pid"] != result["parent"]
+        assert result["children"]["completed"] == 1
+        await gone(result["parent"])
 
 
 @pytest.mark.parametrize("how", ["awaits", "blocks"])

@@ -65,8 +65,8 @@ class Fleet:
     connection: asyncpg.Connection[asyncpg.Record]
     daemons: list[Daemon] = field(default_factory=list)
 
-    def start(self, **settings: str) -> Daemon:
-        """Start a daemon; settings are environment variables after `CRMD__`, and an empty one takes ours away."""
+    def environ(self, **settings: str) -> dict[str, str]:
+        """Variables of a daemon or a command; settings are those after `CRMD__`, and an empty one takes ours away."""
         environ = {
             **{key: value for key, value in os.environ.items() if not key.startswith("CRMD")},
             "PYTHONPATH": os.pathsep.join([str(self.folder / "site"), str(HERE)]),
@@ -78,7 +78,11 @@ class Fleet:
             "CRMD__QUEUES__FAST__SLOTS": "200",  # so that a few hundred jobs need both daemons
             **{f"CRMD__{key.upper()}": value for key, value in settings.items()},
         }
-        environ = {key: value for key, value in environ.items() if value or not key.startswith("CRMD__")}
+        return {key: value for key, value in environ.items() if value or not key.startswith("CRMD__")}
+
+    def start(self, **settings: str) -> Daemon:
+        """Start a daemon, with settings as for `environ`."""
+        environ = self.environ(**settings)
         log = self.folder / f"daemon-{len(self.daemons)}.log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
