@@ -9,8 +9,10 @@ import msgspec
 import pytest
 
 import crmd
+from crmd.cli.dead import editing
+from crmd.cli.editing import readable, storable
 from crmd.connections.vault import SealBroken
-from crmd.errors import PluginError
+from crmd.errors import PluginError, UsageError
 from crmd.payload_seal import FIELD
 
 if TYPE_CHECKING:
@@ -95,3 +97,18 @@ def test_a_declaration_that_needs_the_payload_is_refused() -> None:
     for options in ({"unique": crmd.Unique()}, {"on_events": "contact.created"}):
         with pytest.raises(PluginError, match="is sealed"):
             crmd.job("no", is_payload_sealed=True, **options)(reviews.handler)  # type: ignore[arg-type]  # one or the other
+
+
+async def test_an_operators_patch_goes_into_the_sealed_payload(workbench: Workbench) -> None:
+    """A patch of a dead letter changes what is sealed inside, is checked against its type, and is sealed with it."""
+    job_types = workbench.everything.loaded.job_types
+    known = job_types["reviews"]
+    row = {"type": "reviews", "payload": storable({"contactId": "first", "salary": "little"}, known)}
+    stored = editing({"salary": SALARY}, job_types)(row)
+    assert SALARY not in str(stored)
+    assert set(stored) == {FIELD, "contactId"}
+    assert readable({**row, "payload": stored}, job_types) == {"contactId": "first", "salary": SALARY}
+    with pytest.raises(UsageError, match="salary"):
+        editing({"salary": None}, job_types)(row)
+    with pytest.raises(UsageError, match="no loaded plugin can open it"):
+        editing({"salary": SALARY}, {})(row)

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from crmd.cli.acting import acting, confirm
 from crmd.cli.asking import payload_of
 from crmd.cli.attached import job_id_of, on_database
+from crmd.cli.editing import checked_payload
 from crmd.cli.screen import say, show_record, show_rows
 from crmd.cli.selecting import check_choice, described, filter_of
 from crmd.errors import CrmdError, ExitCode, UsageError
-from crmd.providing import known_plugins
 from crmd.store import bulk, dead_letters, jobs, steps
 
 if TYPE_CHECKING:
@@ -78,6 +76,10 @@ async def _retry_one(pool: Pool, config: Config, arguments: Namespace) -> int:
         again = await jobs.retry(pool, job_id, await _how(pool, job_id, arguments, payload))
         if again is None:
             raise CrmdError(f"Job {job_id} has not ended yet.", hint=f"Cancel it first: crmd jobs cancel {job_id}")
+        if again.answer == "rejected":
+            raise CrmdError(
+                f"A full limit of {before['type']} rejects it.", hint="See `crmd limits`.", exit_code=ExitCode.TRY_AGAIN
+            )
         found["newJobId"] = str(again.id)
     show_record({"id": again.id, "retried_from": job_id, "is_new": again.is_new}, is_json=arguments.is_json)
     return ExitCode.OK
@@ -145,13 +147,3 @@ async def _shown(pool: Pool, wanted: JobFilter, arguments: Namespace, verb: str)
     if arguments.is_dry_run and total:
         say(f"Without --dry-run this would {verb} {total:,} jobs.")
     return total
-
-
-def checked_payload(config: Config, job_type: str, payload: Any) -> Any:  # noqa: ANN401 - JSON of any shape
-    """The payload as it is stored, if it fits its job type; of a type that no loaded plugin declares, as it is.
-
-    Raises:
-        UsageError: It does not fit.
-    """
-    known = known_plugins(config).job_types.get(job_type)
-    return payload if known is None else msgspec.json.decode(jobs.check_size(known.encode(payload)))

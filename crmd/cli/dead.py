@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from crmd.cli.acting import acting, confirm
 from crmd.cli.asking import payload_of, workspace_of
 from crmd.cli.attached import on_database
-from crmd.cli.bulk import checked_payload
+from crmd.cli.editing import readable, storable
 from crmd.cli.screen import say, show_record, show_rows
 from crmd.errors import ExitCode, UsageError
+from crmd.providing import known_plugins
 from crmd.store import dead_letters
 from crmd.store.dead_letters import DeadFilter
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping
 
     from crmd.config.loading import Config
+    from crmd.job_type import JobType
     from crmd.store.pools import Pool
+
+    Edit: TypeAlias = Callable[[Any], Any]
 
 GROUPS = {
     "cause": "cause",
@@ -77,13 +81,17 @@ def redrive(arguments: Namespace) -> int:
 
     async def work(pool: Pool, config: Config) -> int:
         wanted = _wanted(arguments)
-        total = await _checked(pool, config, wanted, patch)
+        edit = editing(patch, known_plugins(config).job_types)
+        total = await _checked(pool, wanted, edit)
         if total == 0 or arguments.is_dry_run:
             show_record({"redriven": 0, "would_redrive": total}, is_json=arguments.is_json)
             return ExitCode.OK
         confirm(arguments, f"Redrive {total:,} jobs?")
-        done = await _redriven(pool, wanted, patch, arguments, total)
-        show_record({"redriven": done}, is_json=arguments.is_json)
+        given = {"type": wanted.type, "per_second": arguments.per_second, "patched": sorted(patch or ())}
+        async with acting(pool, "dead.redrive", wanted.cause, **given) as found:
+            done = await _redriven(pool, wanted, edit, arguments.per_second, found)
+        left = {"left": total - done} if done < total else {}
+        show_record({"redriven": done, **left}, is_json=arguments.is_json)
         return ExitCode.OK
 
     return on_database(arguments, work)
@@ -99,7 +107,7 @@ def _wanted(arguments: Namespace) -> DeadFilter:
     )
 
 
-async def _checked(pool: Pool, config: Config, wanted: DeadFilter, patch: dict[str, Any] | None) -> int:
+async def _checked(pool: Pool, wanted: DeadFilter, edit: Edit) -> int:
     """How many there are; each edited payload is checked before the first is redriven.
 
     Raises:
@@ -107,33 +115,32 @@ async def _checked(pool: Pool, config: Config, wanted: DeadFilter, patch: dict[s
     """
     total = 0
     async for page in dead_letters.pages(pool, wanted):
-        total += len(page)
-        for row, payload in zip(page, edited(page, patch), strict=True):
-            if payload is not None:
-                checked_payload(config, row["type"], payload)
+        total += len([edit(row) for row in page])
     return total
 
 
-async def _redriven(
-    pool: Pool, wanted: DeadFilter, patch: dict[str, Any] | None, arguments: Namespace, total: int
-) -> int:
+async def _redriven(pool: Pool, wanted: DeadFilter, edit: Edit, per_second: float | None, found: dict[str, Any]) -> int:
+    """How many were set going again; of a stopped command the audit keeps how many by then."""
     done = 0
-    async with acting(
-        pool, "dead.redrive", wanted.cause, type=wanted.type, per_second=arguments.per_second, patch=patch
-    ) as found:
-        async for page in dead_letters.pages(pool, wanted):
-            ids = [row["id"] for row in page]
-            payloads = edited(page, patch)
-            rate = arguments.per_second
-            done += len(await dead_letters.redrive(pool, ids, payloads, before=done, per_second=rate))
-            found["jobs"] = done
-            say(f"{done:,} of {total:,}")
+    async for page in dead_letters.pages(pool, wanted):
+        ids, payloads = [row["id"] for row in page], [edit(row) for row in page]
+        done += len(await dead_letters.redrive(pool, ids, payloads, before=done, per_second=per_second))
+        found["jobs"] = done
+        say(f"{done:,} redriven")
     return done
 
 
-def edited(page: Sequence[Any], patch: dict[str, Any] | None) -> list[dict[str, Any] | None]:
-    """The payloads with the patch's fields in place, a null taking its field away; None for those that stay."""
+def editing(patch: dict[str, Any] | None, job_types: Mapping[str, JobType]) -> Edit:
+    """What makes of a letter the payload that it is redriven with, as it is stored; None for one that stays.
+
+    It has the patch's fields in place, a null taking its field away. It raises a UsageError where that does not fit.
+    """
     if patch is None:
-        return [None] * len(page)
+        return lambda _: None
     gone = {name for name, value in patch.items() if value is None}
-    return [{name: value for name, value in {**row["payload"], **patch}.items() if name not in gone} for row in page]
+
+    def edit(row: Any) -> Any:  # noqa: ANN401 - a row of dead_page.sql, JSON of any shape
+        payload = {**readable(row, job_types), **patch}
+        return storable({name: payload[name] for name in payload.keys() - gone}, job_types.get(row["type"]))
+
+    return edit

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from crmd.cli.acting import acting
 from crmd.cli.asking import job_type_named, no_such, payload_of, uuid_of, workspace_of
 from crmd.cli.attached import job_id_of, on_database
-from crmd.cli.bulk import checked_payload
+from crmd.cli.editing import readable, storable
 from crmd.cli.screen import show_record, show_rows
 from crmd.cli.session import configured, in_loop, log_quietly
 from crmd.composition import opened
@@ -73,9 +73,10 @@ def run(arguments: Namespace) -> int:
 
 async def _enqueued(pool: Pool, config: Config, given: dict[str, Any], arguments: Namespace) -> int:
     row = await _found(pool, arguments.name, arguments)
+    job_types = known_plugins(config).job_types
     new = jobs.NewJobs(
         type=row["job_type"],
-        payloads=[checked_payload(config, row["job_type"], {**row["payload"], **given})],
+        payloads=[storable({**readable(row, job_types), **given}, job_types.get(row["job_type"]))],
         workspace_id=workspace_of(arguments.workspace) or row["workspace_id"],
         user_id=uuid_of(arguments.user, "a user"),
         priority=row["priority"],
@@ -109,14 +110,15 @@ _USAGE = "crmd templates save NAME JOB --payload JSON"
 async def _wanted(pool: Pool, config: Config, arguments: Namespace) -> Template:
     """The template that the arguments describe, checked against its job type."""
     job_type, payload = arguments.job_type, payload_of(arguments.payload)
+    loaded = known_plugins(config)
     if arguments.from_job is not None:
         row = await jobs.found(pool, await job_id_of(pool, arguments.from_job))
-        job_type, payload = row["type"], {**row["payload"], **payload}
-    name = job_type_named(known_plugins(config), job_type).name
+        job_type, payload = row["type"], {**readable(dict(row), loaded.job_types), **payload}
+    known = job_type_named(loaded, job_type)
     return Template(
         name=arguments.name,
-        job_type=name,
-        payload=checked_payload(config, name, payload),
+        job_type=known.name,
+        payload=storable(payload, known),
         workspace_id=workspace_of(arguments.workspace),
         priority=arguments.priority,
         queue=arguments.queue,

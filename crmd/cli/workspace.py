@@ -16,9 +16,9 @@ import crmd
 from crmd.cli.acting import acting, confirm
 from crmd.cli.asking import workspace_of
 from crmd.cli.attached import on_database
+from crmd.cli.editing import revealed
 from crmd.cli.screen import say, show_record, show_rows
 from crmd.errors import CrmdError, ExitCode, UsageError
-from crmd.payload_seal import FIELD, opened
 from crmd.providing import known_plugins
 from crmd.store import bulk, tenancy
 from crmd.store.bulk import JobFilter
@@ -151,17 +151,6 @@ async def _write_table(
                 rows += len(page)
                 page = await anext(pages, None)
     return {"rows": rows, "sha256": digest.hexdigest()}
-
-
-def revealed(row: dict[str, Any], job_types: Mapping[str, JobType]) -> dict[str, Any]:
-    """The row with its payload opened, where it is a sealed one of a job type that is known here."""
-    payload = row.get("payload")
-    if not isinstance(payload, dict) or FIELD not in payload:
-        return row
-    job_type = job_types.get(str(row.get("type") or row.get("job_type")))
-    if job_type is None or job_type.seal is None:
-        return row
-    return {**row, "payload": msgspec.json.decode(opened(job_type.seal, job_type.name, msgspec.json.encode(payload)))}
 
 
 async def _pages(connection: Connection, workspace_id: UUID, parts: list[TenantTable]) -> AsyncIterator[list[Any]]:

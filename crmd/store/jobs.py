@@ -116,12 +116,16 @@ async def enqueue_many(connection: Connection | Pool, new: NewJobs, *, is_text: 
             new.payload_version, new.is_after_any,
         )  # fmt: skip
     except asyncpg.PostgresError as error:
-        if error.sqlstate and error.sqlstate.startswith("CR"):
-            hint = _HINTS.get(error.sqlstate, error.hint or "")
-            sentence = str(error).splitlines()[0]
-            raise UsageError(f"{sentence[:1].upper()}{sentence[1:]}.", hint=hint) from error
-        raise
+        raise _refusal(error) from error
     return [Enqueued(row["id"], row["is_new"], row["answer"]) for row in rows]
+
+
+def _refusal(error: asyncpg.PostgresError) -> Exception:
+    """What crmd's own functions refuse is a mistake of their caller; anything else is what it is."""
+    if not (error.sqlstate and error.sqlstate.startswith("CR")):
+        return error
+    sentence = str(error).splitlines()[0]
+    return UsageError(f"{sentence[:1].upper()}{sentence[1:]}.", hint=_HINTS.get(error.sqlstate, error.hint or ""))
 
 
 def check_size(payload: bytes) -> bytes:
@@ -145,12 +149,19 @@ async def cancel(connection: Connection | Pool, job_id: UUID, reason: str) -> st
 
 
 async def retry(connection: Connection | Pool, job_id: UUID, again: Again | None = None) -> Enqueued | None:
-    """Run an ended job again as a new job that names the old one; None when there is no ended job of that id."""
+    """Run an ended job again as a new job that names the old one; None when there is no ended job of that id.
+
+    Raises:
+        UsageError: Its job type is gone, or seals its payloads by now and this one is not.
+    """
     how = again or Again()
-    row = await connection.fetchrow(
-        _SQL.job_retry, job_id, how.payload, how.is_failed_items, how.is_resumed, how.from_step
-    )
-    return None if row is None else Enqueued(row["id"], row["is_new"])
+    try:
+        row = await connection.fetchrow(
+            _SQL.job_retry, job_id, how.payload, how.is_failed_items, how.is_resumed, how.from_step
+        )
+    except asyncpg.PostgresError as error:
+        raise _refusal(error) from error
+    return None if row is None else Enqueued(row["id"], row["is_new"], row["answer"])
 
 
 async def show(connection: Connection | Pool, job_id: UUID) -> Row | None:

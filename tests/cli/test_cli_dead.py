@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.cli.conftest import Run
 
 
@@ -127,3 +130,13 @@ def test_a_job_keeps_what_it_logged(crmd: Run) -> None:
     assert "hunter2hunter2" not in lines[1]["text"]
     shown = crmd("jobs", "logs", job)
     assert "talking" in shown.out
+
+
+def test_a_template_of_a_sealed_payload_runs_with_it(crmd: Run, tmp_path: Path) -> None:
+    """What a template keeps sealed is opened when it is saved from a job and run, so that nothing of it is lost."""
+    job = crmd("enqueue", "trial-secret", "--in", "1h", "--payload", '{"count": 424242}', "--json").json["id"]
+    assert crmd("templates", "save", "again", "--from-job", job).code == 0
+    crmd("templates", "run", "again", "--workspace", "acme")
+    crmd("workspace", "export", "acme", "--to", str(tmp_path / "acme.zip"))
+    with zipfile.ZipFile(tmp_path / "acme.zip") as archive:
+        assert b'{"count":424242}' in archive.read("crmd/job.jsonl")

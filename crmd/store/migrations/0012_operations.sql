@@ -60,9 +60,39 @@ CREATE FUNCTION crmd.fingerprint(type text, errors jsonb) RETURNS text LANGUAGE 
                               crmd.cause_of(fingerprint.errors -> -1 ->> 'message'))), 12)
 $$;
 
--- Sets ended jobs going again as new ones that name the old, `per_second` of them due each second (NULL: all at once).
--- A payload that is given replaces the old one. Answers a row per job that this call redrove; a job that was redriven
--- before, or is not in the archive, is left out.
+-- Runs an ended job again as a new one that names the old one, with another payload if one is given. It is what the old
+-- one was: its key is its key, with what is left of the time that it holds; an old payload never replaces a newer one.
+-- What the old one was to others it is not: nobody's child, callback or predecessor.
+CREATE FUNCTION crmd.enqueue_again(a crmd.archive, payload jsonb, run_at timestamptz, meta jsonb)
+RETURNS TABLE (id uuid, is_new boolean, answer text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
+#variable_conflict use_column
+DECLARE
+    c_not_inherited CONSTANT text[] := '{isAwaited,isPayloadGone,isBatch,batchId,fromStep}';
+    t crmd.job_type := crmd.job_type_called(a.type);
+    k crmd.unique_key;
+    v_key text := substr(a.unique_key, length(concat(a.type, '/', a.workspace_id, '/')) + 1);
+BEGIN
+    DELETE FROM crmd.unique_key u WHERE u.key = a.unique_key AND u.job_id = a.id RETURNING u.* INTO k;
+    -- What was made of the payload is made of it again.
+    IF t.unique_scope IS NOT NULL AND (a.meta ? 'isPayloadGone'
+        OR a.unique_key = crmd.unique_key_of(a.type, a.workspace_id, NULL, t.unique_fields, a.payload)) THEN
+        v_key := NULL;
+    END IF;
+    RETURN QUERY SELECT e.id, e.is_new, e.answer FROM crmd.enqueue_many(
+        a.type, ARRAY[coalesce(enqueue_again.payload, a.payload)], a.workspace_id, a.user_id, enqueue_again.run_at,
+        a.priority, a.queue, CASE WHEN v_key IS NOT NULL THEN ARRAY[v_key] END, max_attempts => a.max_attempts::integer,
+        meta => coalesce(a.meta, '{}') - c_not_inherited || jsonb_build_object('retriedFrom', a.id) || enqueue_again.meta,
+        unique_scope => CASE WHEN k.expires_at > crmd.clock() THEN k.scope END,
+        unique_seconds => CASE WHEN k.expires_at > crmd.clock() AND isfinite(k.expires_at)
+            THEN extract(epoch FROM k.expires_at - crmd.clock())::double precision END,
+        on_conflict => 'return', payload_version => CASE WHEN enqueue_again.payload IS NULL
+            THEN coalesce((a.meta ->> 'payloadVersion')::integer, 1) END) e;
+END $$;
+
+-- Sets ended jobs going again, see crmd.enqueue_again; `per_second` of them due each second, NULL: all at once. Answers a
+-- row per job that this call redrove. Left out is what was redriven before or is not in the archive, whose payload is
+-- gone or is no longer to be stored in the clear, whose type nobody declares any more, and what a full limit rejects.
 CREATE FUNCTION crmd.redrive_many(job_ids uuid[], payloads jsonb[], first_place bigint, per_second double precision)
 RETURNS TABLE (job_id uuid, new_job_id uuid)
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
@@ -70,32 +100,33 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
 DECLARE
     v_now timestamptz := crmd.clock();
     v_place bigint := first_place;
-    v_new uuid;
-    a record;
+    v_again record;
+    d record;
 BEGIN
-    FOR a IN
-        SELECT r.*, coalesce(w.payload, r.payload) AS wanted,
-               CASE WHEN w.payload IS NULL THEN coalesce((r.meta ->> 'payloadVersion')::integer, 1) END AS version
-        FROM unnest(redrive_many.job_ids, redrive_many.payloads) AS w(id, payload)
+    FOR d IN
+        SELECT r AS job, r.id, w.payload FROM unnest(redrive_many.job_ids, redrive_many.payloads) AS w(id, payload)
         JOIN crmd.archive r ON r.id = w.id
-        WHERE w.payload IS NOT NULL OR NOT coalesce(r.meta ? 'isPayloadGone', false) -- retention has let it go
+        CROSS JOIN LATERAL crmd.job_type_called(r.type) AS t
+        CROSS JOIN LATERAL (SELECT coalesce(w.payload, r.payload) AS payload) p
+        WHERE (w.payload IS NOT NULL OR NOT coalesce(r.meta ? 'isPayloadGone', false)) AND t.name IS NOT NULL
+          AND NOT (t.is_payload_sealed AND p.payload <> '{}' AND NOT p.payload ? '$sealed')
         ORDER BY r.id
     LOOP
         -- The row is the claim to redrive: whoever comes second finds it.
-        INSERT INTO crmd.redrive AS r (job_id, new_job_id, at) VALUES (a.id, a.id, v_now) ON CONFLICT DO NOTHING;
+        INSERT INTO crmd.redrive AS r (job_id, new_job_id, at) VALUES (d.id, d.id, v_now) ON CONFLICT DO NOTHING;
         CONTINUE WHEN NOT FOUND;
-        SELECT e.id INTO v_new FROM crmd.enqueue_many(
-            a.type, ARRAY[a.wanted], a.workspace_id, a.user_id,
-            CASE WHEN per_second IS NULL THEN NULL ELSE v_now + make_interval(secs => v_place / per_second) END,
-            a.priority, a.queue, max_attempts => a.max_attempts::integer,
-            meta => coalesce(a.meta, '{}') - '{isAwaited,isPayloadGone}'::text[] || jsonb_build_object('retriedFrom', a.id),
-            on_conflict => 'return', payload_version => a.version) e; -- an old payload never replaces a newer one
-        UPDATE crmd.redrive r SET new_job_id = v_new WHERE r.job_id = a.id;
+        SELECT * INTO v_again FROM crmd.enqueue_again(d.job, d.payload,
+            CASE WHEN per_second IS NULL THEN NULL ELSE v_now + make_interval(secs => v_place / per_second) END, '{}');
+        IF v_again.answer = 'rejected' THEN
+            DELETE FROM crmd.redrive r WHERE r.job_id = d.id;
+            CONTINUE;
+        END IF;
+        UPDATE crmd.redrive r SET new_job_id = v_again.id WHERE r.job_id = d.id;
         v_place := v_place + 1;
-        job_id := a.id;
-        new_job_id := v_new;
+        job_id := d.id;
+        new_job_id := v_again.id;
         RETURN NEXT;
     END LOOP;
 END $$;
 
-REVOKE EXECUTE ON FUNCTION crmd.cause_of, crmd.fingerprint, crmd.redrive_many FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION crmd.cause_of, crmd.fingerprint, crmd.enqueue_again, crmd.redrive_many FROM PUBLIC;

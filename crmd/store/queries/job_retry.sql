@@ -4,20 +4,14 @@
 -- $4 bool: it goes on from the steps that the old one has kept  $5 text: up to this step, NULL: from all of them
 -- Index: archive_pkey, redrive_pkey, step_pkey.
 WITH again AS (
-    SELECT a.id AS old_id, e.id, e.is_new
-    FROM crmd.archive a CROSS JOIN LATERAL crmd.enqueue_many(
-        a.type, ARRAY[coalesce($2, a.payload)], a.workspace_id, a.user_id, NULL, a.priority, a.queue, NULL, NULL,
-        a.max_attempts::integer,
-        coalesce(a.meta, '{}') - '{isAwaited,isPayloadGone,isBatch,batchId,failedItemsOf,fromStep}'::text[]
-            || jsonb_build_object('retriedFrom', a.id)
-            || CASE WHEN $3 THEN jsonb_build_object('failedItemsOf', a.id) ELSE '{}' END
-            || CASE WHEN $4 THEN jsonb_build_object('fromStep', $5::text) ELSE '{}' END,
-        on_conflict => 'return', -- an old payload never replaces a newer one
-        payload_version => CASE WHEN $2 IS NULL THEN coalesce((a.meta ->> 'payloadVersion')::integer, 1) END) e
+    SELECT a.id AS old_id, e.id, e.is_new, e.answer
+    FROM crmd.archive a CROSS JOIN LATERAL crmd.enqueue_again(a, $2, NULL,
+        CASE WHEN $3 THEN jsonb_build_object('failedItemsOf', a.id) ELSE '{}' END
+        || CASE WHEN $4 THEN jsonb_build_object('fromStep', $5::text) ELSE '{}' END) e
     WHERE a.id = $1
 ), noted AS (
     INSERT INTO crmd.redrive AS r (job_id, new_job_id, at)
-    SELECT old_id, id, crmd.clock() FROM again
+    SELECT old_id, id, crmd.clock() FROM again WHERE answer <> 'rejected'
     ON CONFLICT (job_id) DO UPDATE SET new_job_id = excluded.new_job_id, at = excluded.at
 ), kept AS (
     INSERT INTO crmd.step (job_id, name, position, kind, result, fence, started_at, finished_at)
@@ -26,4 +20,4 @@ WITH again AS (
     WHERE $4 AND n.is_new AND s.finished_at IS NOT NULL AND ($5::text IS NULL OR s.started_at < (
         SELECT f.started_at FROM crmd.step f WHERE f.job_id = n.old_id AND f.name = $5))
 )
-SELECT id, is_new FROM again
+SELECT id, is_new, answer FROM again
