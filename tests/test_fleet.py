@@ -126,7 +126,7 @@ async def test_blocked_loop_keeps_its_leases(crmd_dsn: str, tmp_path: Path) -> N
         assert "stands still in block-loop of plugin fleet" in log
         assert "fleet_jobs.py" in log
         assert 'runs_in=\\"thread\\" would keep it' in log
-        await fleet.until("SELECT stalls FROM crmd.blame WHERE plugin = 'fleet'", 2)
+        await fleet.until("SELECT stalls FROM crmd.blame WHERE plugin = 'fleet'", 1)
         row = await fleet.connection.fetchrow("SELECT stall_seconds, stall_place FROM crmd.blame")
         assert row is not None
         assert row["stall_seconds"] >= 4
