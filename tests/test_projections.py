@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -8,6 +9,7 @@ import asyncpg
 import pytest
 
 import crmd
+from crmd.engine.housekeeping import Housekeeping
 from crmd.events.projecting import Projecting
 from crmd.store import events
 from crmd.store.queries import load_queries
@@ -208,3 +210,13 @@ async def test_a_higher_version_is_built_by_itself(workbench: Workbench, outside
     assert sorted(map(tuple, states)) == [(1, 1, "live"), (2, 2, "building")]
     await catch_up(projecting(workbench, projections=[newer]))
     assert await outside.fetchval("SELECT crmd.generation('contact-stats')") == 2
+
+
+async def test_every_daemon_keeps_them_up_to_date(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """Projecting is among the loops of a daemon, with whatever plugins it has by then."""
+    house: Any = SimpleNamespace(services=workbench.everything.services)
+    step = Housekeeping(house).steps()["projecting"]
+    await outside.fetchval(INTERACTIONS, uuid4(), uuid4(), 20, 3, "seed")
+    while await step() <= 0:
+        pass
+    assert len(await rows(outside, ACTIVITY)) == 1
