@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from crmd.testing.workbench import Workbench
     from tests.cli.conftest import Run
 
-# Tables of the core that hold nothing of any workspace: what plugins declare, how daemons stand, limits, ledgers.
+# Tables of the core that hold nothing of any workspace: what plugins and operators declare, how daemons, providers and
+# plugins stand, how far the fleet has come. A gate or a setting of one workspace has its id in its key, and goes last.
 FLEET_WIDE = {
-    "migration", "job_type", "concurrency", "gate", "bucket", "daemon", "trigger", "retention", "blame", "crash", "quarantine",
-    "event_function", "event_horizon", "event_listener", "projection",
+    "migration", "job_type", "concurrency", "trigger", "event_function", "event_listener", "gate", "tuning",
+    "daemon", "bucket", "retry_budget", "blame", "quarantine",
+    "retention", "event_horizon", "projection",
 }  # fmt: skip
 
 
@@ -55,7 +57,25 @@ async def _people(dsn: str, ids: tuple[UUID | None, ...]) -> None:
                 uuid4(),
             )
             await connection.execute("SELECT crmd.emit('contact.created', '{}', workspace_id => $1)", workspace_id)
+            await connection.execute(
+                "INSERT INTO crmd.delivery SELECT 'handler', e.id, e.emitted_at, e.seq, NULL, gen_random_uuid()"
+                " FROM crmd.event e WHERE e.workspace_id = $1",  # its job is no longer kept
+                workspace_id,
+            )
+            await connection.execute(
+                "SELECT crmd.tune('workspace/' || $1, 'a big one', weight => 2)", str(workspace_id)
+            )
     await connection.close()
+
+
+async def _left(config: Config) -> tuple[int, int]:
+    """Deliveries and live settings, of all workspaces."""
+    assert config.database.dsn is not None
+    connection = await asyncpg.connect(config.database.dsn.reveal())
+    row = await connection.fetchrow("SELECT (SELECT count(*) FROM crmd.delivery), (SELECT count(*) FROM crmd.tuning)")
+    await connection.close()
+    assert row is not None
+    return tuple(row)  # type: ignore[return-value]  # two counts
 
 
 def test_an_export_holds_every_row_of_the_workspace_and_no_other(
@@ -82,7 +102,9 @@ def test_an_export_holds_every_row_of_the_workspace_and_no_other(
     assert "is there already" in again.err
 
 
-def test_an_erased_workspace_leaves_nothing_and_touches_no_other(crmd: Run, filled: tuple[UUID, UUID]) -> None:
+def test_an_erased_workspace_leaves_nothing_and_touches_no_other(
+    crmd: Run, filled: tuple[UUID, UUID], crmd_config: Config
+) -> None:
     """Every row of the workspace goes, jobs that wait are cancelled before; the other workspace is as it was."""
     acme, _ = filled
     before = crmd("workspace", "show", "globex", "--json").json
@@ -91,6 +113,7 @@ def test_an_erased_workspace_leaves_nothing_and_touches_no_other(crmd: Run, fill
     assert crmd("workspace", "erase", "acme", "--yes", "--json").code == 0
     assert crmd("workspace", "show", "acme", "--json").json == []
     assert crmd("workspace", "show", "globex", "--json").json == before
+    assert asyncio.run(_left(crmd_config)) == (1, 1)
     [entry] = [row for row in crmd("audit", "--action", "workspace.erase", "--json").json if row["outcome"] == "done"]
     assert entry["target"] == str(acme)
 
@@ -110,4 +133,4 @@ async def test_every_table_of_the_core_is_the_tenants_or_the_fleets(workbench: W
             "SELECT relname FROM pg_class WHERE relnamespace = 'crmd'::regnamespace AND relkind IN ('r', 'p')"
             " AND NOT relispartition"
         )
-    assert {row["relname"] for row in every} - tenants == FLEET_WIDE
+    assert {row["relname"] for row in every} - tenants - {"test_clock"} == FLEET_WIDE

@@ -10,7 +10,7 @@ CREATE TABLE crmd.retention (
 );
 
 -- Every table that holds rows of workspaces, with the condition that finds those of one ($1). A table of the core or of a
--- plugin counts if it has a column workspace_id; one of the core also if it belongs to a job or a schedule that has one.
+-- plugin counts if it has a column workspace_id; one of the core also if it belongs to a job, a schedule or an event that has one.
 -- Partitions are told one by one. `place` orders the core's own: what is found by others before those.
 CREATE FUNCTION crmd.tenant_tables()
 RETURNS TABLE (oid oid, schema_name text, root_name text, condition text, is_erased boolean, place integer)
@@ -19,6 +19,8 @@ LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
         CASE
             WHEN n.nspname = 'crmd' AND coalesce(r.relname, c.relname) = 'tick'
                 THEN 't.schedule_id IN (SELECT s.id FROM crmd.schedule s WHERE s.workspace_id = $1)'
+            WHEN n.nspname = 'crmd' AND coalesce(r.relname, c.relname) = 'delivery' -- events are kept for longer than jobs
+                THEN 't.event_id IN (SELECT e.id FROM crmd.event e WHERE e.workspace_id = $1)'
             WHEN has.workspace THEN 't.workspace_id = $1'
             WHEN has.job THEN 't.job_id IN (SELECT j.id FROM crmd.jobs j WHERE j.workspace_id = $1)'
             WHEN has.parent THEN 't.parent_id IN (SELECT j.id FROM crmd.jobs j WHERE j.workspace_id = $1)'
