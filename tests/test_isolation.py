@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 from contextlib import asynccontextmanager
@@ -164,6 +165,35 @@ async def test_a_killed_daemon_takes_its_processes_along(crmd_dsn: str, tmp_path
         await ended(fleet, job_id)
 
 
+async def test_a_host_that_dies_costs_its_jobs_one_attempt(crmd_dsn: str, tmp_path: Path) -> None:
+    """When a host is killed its children end with it, as its jobs' records say; the next job has a new host."""
+    async with running(crmd_dsn, tmp_path) as fleet:
+        place = tmp_path / "pid"
+        job_id = await enqueue(fleet, "naps-long-apart", how="blocks", seconds=60, place=str(place))
+        await written(place)
+        pid = int(place.read_text())
+        os.kill(parent_of(pid), signal.SIGKILL)
+        row = await ended(fleet, job_id)
+        assert (row["status"], row["errors"][-1]["class"]) == ("dead", "HostLost")
+        await gone(pid)
+        assert (await ended(fleet, await enqueue(fleet, "works-apart")))["status"] == "completed"
+
+
+async def test_no_secret_shows_from_outside(crmd_dsn: str, tmp_path: Path) -> None:
+    """Neither arguments nor environment of a host or a job's process hold the database's address."""
+    async with running(crmd_dsn, tmp_path) as fleet:
+        place = tmp_path / "pid"
+        await enqueue(fleet, "naps-long-apart", how="awaits", seconds=30, place=str(place))
+        await written(place)
+        pid = int(place.read_text())
+        for process in (pid, parent_of(pid)):
+            for file in ("environ", "cmdline"):
+                text = Path(f"/proc/{process}/{file}").read_bytes()
+                assert text
+                assert b"postgresql://" not in text
+                assert b"CRMD__" not in text
+
+
 async def test_a_drain_gives_processes_back(crmd_dsn: str, tmp_path: Path) -> None:
     """A stop gives back what runs in processes, without an attempt, and ends them, the blocked one too."""
     async with running(crmd_dsn, tmp_path, daemon__drain_seconds="0.2") as fleet:
@@ -269,6 +299,11 @@ async def gone(pid: int) -> None:
     with anyio.fail_after(30):
         while Path(f"/proc/{pid}").exists():  # noqa: ASYNC110 - another process's end, which nobody tells us
             await anyio.sleep(0.02)
+
+
+def parent_of(pid: int) -> int:
+    """The process that started this one."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 async def written(place: Path) -> None:
