@@ -12,8 +12,9 @@ import pytest
 
 import crmd
 from crmd.config.settings import Plugins
+from crmd.engine.upkeep import Keep, upkeep_once
 from crmd.plugins import ModuleEntry
-from crmd.store import jobs
+from crmd.store import events, jobs
 from crmd.store.queries import load_queries
 from crmd.testing import open_workbench
 
@@ -254,6 +255,22 @@ async def test_jobs_tell_of_their_end_to_those_who_ask(workbench: Workbench, out
     await outside.execute("SELECT crmd.enqueue('follow-up')")
     await workbench.drain()
     assert len(await workbench.events("job.completed")) == 1
+
+
+async def test_a_lapsed_wish_is_switched_off(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """Once nobody asks for the ends of jobs, upkeep frees settling of them; a long transaction delays that."""
+    is_on = "SELECT tgenabled <> 'D' FROM pg_trigger WHERE tgname = 'archive_told'"
+    await outside.execute("DELETE FROM crmd.trigger WHERE event_type LIKE 'job.%'")
+    await outside.execute("SELECT crmd.listen_events('job.completed', gen_random_uuid(), 60)")
+    assert await outside.fetchval(is_on)
+    await workbench.clock.advance(61)
+    async with outside.transaction(), workbench._pool.acquire() as connection:
+        await outside.execute("DELETE FROM crmd.archive")
+        await connection.execute("SET lock_timeout = '100ms'")
+        assert not await events.hear_jobs(connection)
+        await connection.execute("RESET lock_timeout")
+    await upkeep_once(workbench._pool, Keep())
+    assert not await outside.fetchval(is_on)
 
 
 @pytest.mark.crmd_plugins

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crmd.store import blame, effects, job_log, retention
+from crmd.store import blame, effects, events, job_log, retention
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("crmd.engine")
 _SQL = load_queries("crmd.store")
 INTERVAL_SECONDS = 3600.0
+HEAR_SECONDS = 10.0
 SWEEP_MAX = 5000
 
 
@@ -53,6 +54,8 @@ async def upkeep_once(pool: Pool, keep: Keep) -> float:
         swept = max(swept, await effects.sweep(connection, days=keep.archive_days, rows_max=SWEEP_MAX))
         await blame.sweep(connection)
         has_more = await _let_go(connection, keep)
+        if not await events.hear_jobs(connection):  # listeners' wishes lapse, and somebody may have been in the way
+            return HEAR_SECONDS
     return 1.0 if has_more or swept >= SWEEP_MAX else INTERVAL_SECONDS
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crmd.model import Unique
-from crmd.store.events import declare_projections
+from crmd.store.events import declare_projections, hear_jobs
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ async def declare(
         await connection.execute(_SQL.declare_triggers, names, _json(_trigger_rows(declared)))
         await connection.execute(_SQL.declare_schedules, list(plugins), _json(_schedule_rows(declared)))
         await declare_projections(connection, plugins, projections)
-    await connection.fetch(_SQL.hear_jobs)
+    await hear_jobs(connection)
     for _ in range(RELANED_PAGES):
         if not await connection.fetchval(_SQL.relane, RELANED_PAGE):
             break

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from crmd.projection import Projection
     from crmd.store.pools import Connection, Pool
 
+_LOG = logging.getLogger("crmd.events")
 _SQL = load_queries("crmd.store")
 
 
@@ -62,6 +64,19 @@ async def declare_projections(
     rows = [{"name": one.name, "plugin": one.plugin, "version": one.version} for one in projections]
     await connection.execute(_SQL.declare_projections, msgspec.json.encode(rows))
     await connection.execute(_SQL.projections_undeclared, list(plugins), [one.name for one in projections])
+
+
+async def hear_jobs(connection: Connection) -> bool:
+    """Let the ends of jobs be told of, or no longer, as the wishes are now; whether that was done.
+
+    Switching waits for whoever is ending jobs; one whose transaction is long keeps it from being done for now.
+    """
+    try:
+        await connection.fetch(_SQL.hear_jobs)
+    except asyncpg.LockNotAvailableError:
+        _LOG.warning("a long transaction ends jobs; whether job.* events are told of is settled behind it")
+        return False
+    return True
 
 
 async def check_conditions(connection: Connection, job_types: Sequence[JobType]) -> None:
