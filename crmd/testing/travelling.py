@@ -29,6 +29,8 @@ _NOT_OURS = frozenset({"auditing", "claiming suspects"})
 # A step that wants to look again so soon looks at whatever falls due; for a slower one, as retention is, days will do.
 WATCHES_SECONDS = 60.0
 PACE = timedelta(days=1)
+AN_HOUR = timedelta(hours=1)
+SCHEDULING = "scheduling"
 REAPING = "reaping"  # nobody dies as long as there is no daemon but the workbench's own
 _LENGTH = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(s|m|h|d|w|seconds?|minutes?|hours?|days?|weeks?)", re.ASCII)
 _UNIT_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -80,6 +82,7 @@ class Travelling:
         options = engine_options(everything.config, everything.loaded)
         steps = Housekeeping(_House(everything.services, options, settler, daemon_id)).steps()
         self._steps = {name: step for name, step in steps.items() if name not in _NOT_OURS}
+        self._steps["vacuuming"] = self._vacuum
         self._turn_at = dict.fromkeys(self._steps, datetime.min.replace(tzinfo=UTC))
         self._drain = drain
         self.daemons: list[VirtualDaemon] = []
@@ -98,27 +101,35 @@ class Travelling:
         now, is_frozen = await self._clock()
         if at < now:
             raise UsageError(f"{at.isoformat()} lies in the past: it is {now.isoformat()}.")
-        instant: datetime | None = now
-        while instant is not None:
-            now = instant
+        is_tick = False
+        while True:
             await self._pool.execute(_SQL.clock_freeze, now)
-            await self._turn(now)
+            await self._turn(now, is_tick=is_tick)
             living = [daemon.id for daemon in self.daemons if daemon.is_alive]
-            instant = await self._pool.fetchval(_SQL.instant_next, at, living)
+            following = await self._pool.fetchrow(_SQL.instant_next, at, living)
+            if following is None:
+                break
+            now, is_tick = following
         await self._pool.execute(_SQL.clock_freeze, at)
-        await self._turn(at)
+        await self._turn(at, is_tick=False)
         if not is_frozen:
             await self._pool.execute(_SQL.clock_run_from, at)
 
-    async def _turn(self, now: datetime) -> None:
+    async def _turn(self, now: datetime, *, is_tick: bool) -> None:
+        """One instant: at a mere tick of a schedule the steps that look for other things need not look each time."""
         for daemon in self.daemons:
             if daemon.is_alive:
                 await daemon.beat()
         for name, step in self._steps.items():
-            if self._turn_at[name] <= now and (self.daemons or name != REAPING):
+            patience = AN_HOUR if is_tick and name not in {REAPING, SCHEDULING} else timedelta()
+            if self._turn_at[name] + patience <= now and (self.daemons or name != REAPING):
                 seconds = await step()
                 self._turn_at[name] = now + PACE if seconds > WATCHES_SECONDS else now
         await self._drain()
+
+    async def _vacuum(self) -> float:
+        await self._pool.execute(_SQL.rows_vacuum)
+        return PACE.total_seconds()
 
     async def _clock(self) -> tuple[datetime, bool]:
         """What it shows, and whether it stands still."""
