@@ -494,32 +494,35 @@ END $$;
 CREATE FUNCTION crmd.resume_waiting(event_type text, event_ids uuid[], emitted_at timestamptz) RETURNS integer
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
 DECLARE
-    v_met uuid[];
+    v_jobs uuid[];
+    v_steps text[];
+    v_events jsonb[];
 BEGIN
     IF NOT EXISTS (SELECT FROM crmd.waiting w WHERE w.event_type = resume_waiting.event_type AND w.event IS NULL) THEN
         RETURN 0;
     END IF;
-    WITH wanted AS (
+    SELECT array_agg(n.job_id), array_agg(n.step), array_agg(n.event) INTO v_jobs, v_steps, v_events FROM (
         SELECT DISTINCT ON (w.job_id, w.step) w.job_id, w.step, crmd.event_value(e) AS event
         FROM crmd.event e
         CROSS JOIN LATERAL (
             SELECT 0::bigint AS probe UNION SELECT crmd.probe(d.key, d.value) FROM jsonb_each(e.data) d
         ) p
-        JOIN crmd.waiting w ON w.event_type = e.type AND w.probe = p.probe AND w.event IS NULL
+        CROSS JOIN LATERAL ( -- by the index, however many wait for other events of the type
+            SELECT c.* FROM crmd.waiting c
+            WHERE c.event_type = resume_waiting.event_type AND c.probe = p.probe AND c.event IS NULL OFFSET 0
+        ) w
         WHERE e.id = ANY (resume_waiting.event_ids) AND e.emitted_at = resume_waiting.emitted_at
           AND e.type = resume_waiting.event_type AND e.data @> w.match
           AND (w.workspace_id IS NULL OR e.workspace_id = w.workspace_id)
-        ORDER BY w.job_id, w.step, e.id
-    ), locked AS (
-        SELECT w.job_id, w.step FROM crmd.waiting w WHERE (w.job_id, w.step) IN (SELECT n.job_id, n.step FROM wanted n)
-        ORDER BY w.job_id, w.step FOR UPDATE
-    ), met AS (
-        UPDATE crmd.waiting w SET event = n.event FROM wanted n JOIN locked USING (job_id, step)
-        WHERE w.job_id = n.job_id AND w.step = n.step AND w.event IS NULL
-        RETURNING w.job_id
-    )
-    SELECT array_agg(m.job_id ORDER BY m.job_id) INTO v_met FROM met m;
-    RETURN crmd.wake_met(v_met);
+        ORDER BY w.job_id, w.step, e.id) n;
+    IF v_jobs IS NULL THEN
+        RETURN 0;
+    END IF;
+    PERFORM FROM unnest(v_jobs, v_steps) AS n(job_id, step) JOIN crmd.waiting w USING (job_id, step)
+    ORDER BY w.job_id, w.step FOR UPDATE OF w;
+    UPDATE crmd.waiting w SET event = n.event FROM unnest(v_jobs, v_steps, v_events) AS n(job_id, step, event)
+    WHERE w.job_id = n.job_id AND w.step = n.step AND w.event IS NULL;
+    RETURN crmd.wake_met(v_jobs);
 END $$;
 
 -- Looks after what emitters and waiters can miss of each other. A wait and an event whose transactions overlap do not
