@@ -79,9 +79,14 @@ async def test_crashes_pass_what_is_done_once(crmd_arena: Arena) -> None:
     assert set(seen) == {1}
 
 
-async def test_each_run_begins_from_the_same_rows(crmd_arena: Arena) -> None:
-    """What one run has written is not there in the next."""
+@pytest.mark.parametrize("is_restorable", [True, False], ids=["restored", "made anew"])
+async def test_each_run_begins_from_the_same_rows(
+    crmd_arena: Arena,
+    is_restorable: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    """What one run has written is not there in the next, whether rows are restored or a database is made."""
     for _ in range(3):
+        crmd_arena._is_restorable &= is_restorable
         async with crmd_arena.fresh() as workbench:
             assert await workbench.events("kit.greeted") == []
             assert await workbench.all_enqueued() == []

@@ -41,6 +41,7 @@ class Arena:
         self._state_dir = state_dir
         self._stack = contextlib.AsyncExitStack()
         self._ground: Opened | None = None
+        self._is_restorable = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,16 +56,28 @@ class Arena:
 
     @contextlib.asynccontextmanager
     async def fresh(self) -> AsyncIterator[Workbench]:
-        """A workbench on a database in which nothing has happened yet. One at a time: it is the same one, restored."""
+        """A workbench on a database in which nothing has happened yet. One at a time: it is the same one, restored.
+
+        Where the server's role is no superuser, which alone may restore rows, each time makes a database.
+        """
         if self._ground is None:
-            config = await self._stack.enter_async_context(self.database())
-            self._ground = await self._stack.enter_async_context(opened(config, entries=self.entries))
+            self._ground = await self._stack.enter_async_context(self._opened())
             await self._ground.pools.control.execute(_SQL.clock_inject)
             await self._ground.pools.control.execute(_SQL.rows_save)
-        else:
+            self._is_restorable = bool(await self._ground.pools.control.fetchval(_SQL.is_superuser))
+        elif self._is_restorable:
             await self._ground.pools.control.execute(_SQL.rows_restore)
+        else:
+            async with self._opened() as everything:
+                yield await workbench_on(everything)
+            return
         async with beside(self._ground) as everything:
             yield await workbench_on(everything)
+
+    @contextlib.asynccontextmanager
+    async def _opened(self) -> AsyncIterator[Opened]:
+        async with self.database() as config, opened(config, entries=self.entries) as everything:
+            yield everything
 
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[Config]:
