@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import msgspec
 
+from crmd.telling import id_list, instant_of, span_text
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -104,12 +106,12 @@ def _earliest(facts: Facts, waiting: Sequence[Gate]) -> datetime | None:
         return None
     if any(gate.verdict == "never" or gate.until is None for gate in waiting):
         return None
-    return max((gate.until for gate in waiting if gate.until is not None), default=_instant(facts["now"]))
+    return max((gate.until for gate in waiting if gate.until is not None), default=instant_of(facts["now"]))
 
 
 def _time(facts: Facts) -> Iterator[Gate]:
     waits = facts["waits_for"] or {}
-    until = _instant(facts["run_at"])
+    until = instant_of(facts["run_at"])
     if facts["due_in"] is None or "event" in waits:
         limit = f", {waits['until']} at the latest" if waits.get("until") else ""
         text = f"it waits for the event {waits.get('event', 'that wakes it')}{limit}."
@@ -117,10 +119,10 @@ def _time(facts: Facts) -> Iterator[Gate]:
     elif facts["due_in"] > 0:
         error = facts["last_error"] or {}
         why = f", after {error.get('class')}: {error.get('message')}" if error else ""
-        text = f"it is due in {_span(facts['due_in'])}{why}."
+        text = f"it is due in {span_text(facts['due_in'])}{why}."
         yield Gate(name="time", verdict="wait", text=text, until=until)
     else:
-        yield Gate(name="time", verdict="pass", text=f"due for {_span(-facts['due_in'])}.")
+        yield Gate(name="time", verdict="pass", text=f"due for {span_text(-facts['due_in'])}.")
 
 
 def _hold(facts: Facts) -> Iterator[Gate]:
@@ -129,7 +131,7 @@ def _hold(facts: Facts) -> Iterator[Gate]:
     texts = {
         "children": (f"it has run and waits for {family['pending']} of {family['total']} children.", ""),
         "gather": (f"it waits for {family['pending']} of {family['total']} children, and goes on then.", ""),
-        "after": (f"it comes after {_ids(waits.get('after'))}.", ""),
+        "after": (f"it comes after {id_list(waits.get('after'))}.", ""),
         "key": (f"it follows {facts['follows']}, which has the same unique key and has started.", ""),
         "suspect": ("a daemon died while it ran; it runs alone, one suspect at a time.", ""),
         "reconcile": (_effects(facts), "See `crmd effects --unknown`, then `crmd effects resolve`."),
@@ -153,13 +155,13 @@ def _effects(facts: Facts) -> str:
 def _expiry(facts: Facts) -> Iterator[Gate]:
     if facts["expires_at"] is None or facts["started_at"] is not None:
         return
-    until, now = _instant(facts["expires_at"]), _instant(facts["now"])
+    until, now = instant_of(facts["expires_at"]), instant_of(facts["now"])
     if until is not None and now is not None and until <= now:
         yield Gate(
             name="expiry", verdict="never", text="it has expired before it started and is about to be cancelled."
         )
     elif until is not None and now is not None:
-        yield Gate(name="expiry", verdict="pass", text=f"it expires in {_span((until - now).total_seconds())}.")
+        yield Gate(name="expiry", verdict="pass", text=f"it expires in {span_text((until - now).total_seconds())}.")
 
 
 def _type(facts: Facts) -> Iterator[Gate]:
@@ -172,7 +174,7 @@ def _type(facts: Facts) -> Iterator[Gate]:
     yield Gate(name="type", verdict="pass", text=f"declared by the plugin {facts['plugin']}.")
     if facts["quarantine"] is not None:
         text = f"the plugin {facts['plugin']} is in quarantine: {facts['quarantine']['reason']}."
-        until = _instant(facts["quarantine"]["probe_at"])
+        until = instant_of(facts["quarantine"]["probe_at"])
         yield Gate(
             name="quarantine", verdict="wait", text=text, until=until,
             next_step=f"`crmd plugins release {facts['plugin']}` lets it run.",
@@ -183,7 +185,7 @@ def _pauses(facts: Facts) -> Iterator[Gate]:
     for pause in facts["pauses"]:
         action = "queues" if pause["key"].startswith("queue:") else "limits"
         name = pause["key"].removeprefix("queue:")
-        until = _instant(pause["until"])
+        until = instant_of(pause["until"])
         yield Gate(
             name=pause["key"], verdict="wait", text=f"{pause['key']} is paused: {pause['reason']}.", until=until,
             next_step=f"`crmd {action} resume {name}` lets it go on.",
@@ -229,28 +231,3 @@ def _turn(facts: Facts) -> Iterator[Gate]:
 
 
 _LOOKS: tuple[Callable[[Facts], Iterator[Gate]], ...] = (_hold, _time, _expiry, _type, _pauses, _daemons)
-
-
-def _ids(ids: Sequence[str] | None) -> str:
-    shown = [str(job_id) for job_id in (ids or [])[:3]]
-    more = f" and {len(ids) - 3} more" if ids and len(ids) > len(shown) else ""
-    return f"{', '.join(shown) or 'other jobs'}{more}"
-
-
-def _instant(value: object) -> datetime | None:
-    """JSON tells instants as text, and one that never comes as `infinity`."""
-    if isinstance(value, datetime):
-        return value
-    return None if value is None or "infinity" in str(value) else datetime.fromisoformat(str(value))
-
-
-def _span(seconds: float) -> str:
-    """How long, to be read by people."""
-    if seconds < 60:  # noqa: PLR2004 - a minute
-        return f"{seconds:.0f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
