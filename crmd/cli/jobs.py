@@ -113,6 +113,8 @@ async def _watch_all(pool: Pool) -> int:
 def _brief(row: Mapping[str, Any]) -> dict[str, Any]:
     """The columns that people look at."""
     brief = {name: row.get(name) for name in COLUMNS}
+    if row.get("held") is not None:
+        brief["status"] = f"{row['status']} ({row['held']})"
     brief["progress"] = progress_text(row["progress"])
     brief["last_error"] = error_text(row)
     brief["attempt"] = f"{row['attempt']}/{row['max_attempts']}"

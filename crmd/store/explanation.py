@@ -20,6 +20,5 @@ async def explanation_of(pool: Pool, job_id: UUID) -> Explanation | None:
     facts = await pool.fetchval(_SQL.explain_job, job_id, LINE_MAX)
     if facts is None:
         return None
-    implied = [f"queue:{facts['queue']}", f"type:{facts['type']}", f"workspace/{facts['workspace_id']}"]
-    rows = await pool.fetch(_SQL.explain_keys, facts["lane"] or "", HOLDERS_MAX, implied)
+    rows = await pool.fetch(_SQL.explain_keys, facts["lane"] or "", HOLDERS_MAX)
     return explain(facts, [dict(row) for row in rows])

@@ -1,6 +1,6 @@
 -- Everything that decides when a job may run, but for its keys: see explain_keys.sql. One row of JSON; NULL: no such job.
 -- $1 uuid: job  $2 int: how far the line before it is counted
--- Index: job_pkey, lease_pkey, archive_pkey, dependency_job, family_pkey, effect_job, then job_ready or job_lane.
+-- Index: job_pkey, lease_pkey, archive_pkey, dependency_job, family_pkey, effect_open, then job_ready or job_lane.
 SELECT jsonb_build_object(
     'id', j.id, 'type', j.type, 'status', j.status, 'queue', j.queue, 'priority', j.priority, 'held', j.held,
     'lane', j.lane, 'workspace_id', j.workspace_id, 'attempt', j.attempt, 'max_attempts', j.max_attempts,
@@ -16,7 +16,7 @@ SELECT jsonb_build_object(
                    FROM crmd.daemon d WHERE d.id = j.daemon_id),
     'family', (SELECT jsonb_build_object('total', f.total, 'pending', f.pending) FROM crmd.family f WHERE f.parent_id = j.id),
     'effects', (SELECT jsonb_agg(jsonb_build_object('id', e.id, 'kind', e.kind, 'key', e.key, 'reason', e.reason))
-                FROM crmd.effect e WHERE e.job_id = j.id AND e.state = 'unknown'),
+                FROM crmd.effect e WHERE (e.job_id = j.id OR j.id = ANY (e.waiting)) AND e.state = 'unknown'),
     'quarantine', (SELECT jsonb_build_object('plugin', q.plugin, 'reason', q.reason, 'probe_at', q.probe_at)
                    FROM crmd.quarantine q WHERE q.plugin = t.plugin),
     'pauses', (SELECT coalesce(jsonb_agg(jsonb_build_object('key', u.key, 'reason', u.pause_reason,
@@ -34,4 +34,4 @@ SELECT jsonb_build_object(
           AND (o.rank_at, o.id) < (me.rank_at, me.id) AND o.run_at <= c.now LIMIT $2) line) END)
 FROM (SELECT crmd.clock() AS now) c
 JOIN crmd.jobs j ON j.id = $1
-LEFT JOIN crmd.job_type t ON t.name = j.type
+LEFT JOIN LATERAL crmd.job_type_called(j.type) t ON true

@@ -21,7 +21,8 @@ SELECT jsonb_build_object(
         FROM crmd.archive WHERE status IN ('dead', 'failed') AND finished_at > c.now - interval '1 day'
         GROUP BY type, status ORDER BY jobs DESC, type) a), '[]'),
     'unknown_types', coalesce((SELECT jsonb_agg(DISTINCT j.type) FROM crmd.job j
-        WHERE j.held = 'unknown' OR NOT EXISTS (SELECT FROM crmd.job_type t WHERE t.name = j.type)), '[]'),
+        WHERE j.held = 'unknown' OR j.type NOT IN (
+            SELECT t.name FROM crmd.job_type t UNION SELECT unnest(t.aliases) FROM crmd.job_type t)), '[]'),
     'schedules_late', (SELECT count(*) FROM crmd.schedule
         WHERE NOT is_paused AND error IS NULL AND next_due_at < c.now - interval '5 minutes'),
     'schedules_broken', coalesce((SELECT jsonb_agg(jsonb_build_object('id', id, 'error', error))
