@@ -55,6 +55,15 @@ CREATE INDEX dependency_job ON crmd.dependency (job_id);
 -- Whether the waiting job is cancelled when one of those it waits for did not complete.
 ALTER TABLE crmd.family ADD COLUMN needs_all boolean NOT NULL DEFAULT false;
 
+-- Forgets whom jobs waited for that have ended without them. A row that the end of an earlier job is just taking away
+-- is left to that: it holds the row and waits for the family that our caller has locked.
+CREATE FUNCTION crmd.forget_dependencies(ids uuid[]) RETURNS void
+LANGUAGE sql VOLATILE SET search_path = pg_catalog AS $$
+    DELETE FROM crmd.dependency d WHERE (d.after_id, d.job_id) IN (
+        SELECT w.after_id, w.job_id FROM crmd.dependency w
+        WHERE w.job_id = ANY (forget_dependencies.ids) FOR UPDATE SKIP LOCKED)
+$$;
+
 -- Moves waiting jobs to the archive as cancelled, frees their keys and answers what crmd.book_ended wants to know: those
 -- that are held for no other job, or those that were to come after others. Never those that wait for their children.
 CREATE FUNCTION crmd.archive_cancelled(ids uuid[], is_after boolean, reason text, class text DEFAULT 'Cancelled')
@@ -69,6 +78,8 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog AS $$
         DELETE FROM crmd.waiting w USING ended e WHERE w.job_id = e.id
     ), forgotten AS (
         DELETE FROM crmd.family f USING ended e WHERE f.parent_id = e.id AND e.held = 'after'
+    ), unbound AS (
+        SELECT crmd.forget_dependencies(array_agg(e.id)) FROM ended e WHERE e.held = 'after' HAVING count(*) > 0
     ), kept AS (
         INSERT INTO crmd.archive (id, finished_at, run_at, created_at, started_at, fence, attempt, max_attempts,
             crash_count, snooze_count, status, type, queue, priority, payload, lane, workspace_id, user_id,
@@ -84,7 +95,7 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog AS $$
         SELECT crmd.free_keys(array_agg(k.id), array_agg(k.unique_key))
         FROM kept k WHERE k.unique_key IS NOT NULL HAVING count(*) > 0
     )
-    SELECT k.id, k.parent_id FROM kept k LEFT JOIN freed ON true
+    SELECT k.id, k.parent_id FROM kept k LEFT JOIN freed ON true LEFT JOIN unbound ON true
 $$;
 
 -- Tells everybody who waits for jobs that these have ended: their parents, and the jobs that were to come after them.
@@ -171,9 +182,11 @@ BEGIN
             FROM kept k WHERE k.unique_key IS NOT NULL HAVING count(*) > 0
         ), forgotten AS (
             DELETE FROM crmd.family f USING ended e WHERE f.parent_id = e.id AND e.held = 'after'
+        ), unbound AS (
+            SELECT crmd.forget_dependencies(array_agg(e.id)) FROM ended e WHERE e.held = 'after' HAVING count(*) > 0
         )
         SELECT array_agg(k.id), array_agg(k.parent_id), array_agg(k.status), array_agg(k.result)
-        INTO v_ids, v_parents, v_statuses, v_results FROM kept k LEFT JOIN freed ON true;
+        INTO v_ids, v_parents, v_statuses, v_results FROM kept k LEFT JOIN freed ON true LEFT JOIN unbound ON true;
     END LOOP;
 END $$;
 
@@ -451,8 +464,9 @@ CREATE FUNCTION crmd.event_value(e crmd.event) RETURNS jsonb LANGUAGE sql STABLE
 $$;
 
 -- Hands to each of some jobs the first event that it waits for, of those that are there already; never one that an
--- earlier wait of the job was handed. A wait that an emitter is just handing its event is left to it.
-CREATE FUNCTION crmd.look_back(ids uuid[]) RETURNS void
+-- earlier wait of the job was handed. A wait that an emitter is just handing its event is left to it. With a reach it
+-- looks no further back than so long before the wait began; it reads the events of the type since then.
+CREATE FUNCTION crmd.look_back(ids uuid[], reach interval DEFAULT NULL) RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog AS $$
     UPDATE crmd.waiting w SET event = f.event FROM (
         SELECT w.job_id, w.step, crmd.event_value(e) AS event
@@ -460,7 +474,8 @@ LANGUAGE sql VOLATILE SET search_path = pg_catalog AS $$
               ORDER BY w.job_id, w.step FOR UPDATE SKIP LOCKED) w
         CROSS JOIN LATERAL (
             SELECT e.* FROM crmd.event e
-            WHERE e.type = w.event_type AND e.emitted_at >= w.since_at AND e.data @> w.match
+            WHERE e.type = w.event_type AND e.data @> w.match
+              AND e.emitted_at >= greatest(w.since_at, w.registered_at - look_back.reach)
               AND (w.workspace_id IS NULL OR e.workspace_id = w.workspace_id)
               AND NOT EXISTS (SELECT FROM crmd.step s WHERE s.job_id = w.job_id AND s.kind = 'event'
                                 AND s.result ->> 'id' = e.id::text)
@@ -532,6 +547,7 @@ CREATE FUNCTION crmd.sweep_waiting(rows_max integer) RETURNS integer
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
 DECLARE
     c_soon CONSTANT interval := '10 seconds'; -- looked at each time for so long, whoever else's transaction is open
+    c_reach CONSTANT interval := '1 hour';    -- a transaction that emits is not open for longer
     v_ids uuid[];
 BEGIN
     WITH seen AS (
@@ -547,7 +563,7 @@ BEGIN
     )
     SELECT array_agg(n.job_id) INTO v_ids FROM noted n;
     IF v_ids IS NOT NULL THEN
-        PERFORM crmd.look_back(v_ids); -- a younger snapshot than that which called a wait sure
+        PERFORM crmd.look_back(v_ids, c_reach); -- a younger snapshot than that which called a wait sure
     END IF;
     RETURN crmd.wake_met(ARRAY(
         SELECT w.job_id FROM crmd.waiting w JOIN crmd.job j ON j.id = w.job_id AND j.fence = w.fence
@@ -639,7 +655,7 @@ CREATE OR REPLACE VIEW crmd.jobs WITH (security_invoker = true) AS
         a.started_at, a.finished_at, NULL, NULL, a.checkpoint, a.progress, a.errors, a.result, a.meta, NULL, NULL
     FROM crmd.archive a;
 
-REVOKE EXECUTE ON FUNCTION crmd.archive_cancelled, crmd.book_ended, crmd.release, crmd.hold_after,
+REVOKE EXECUTE ON FUNCTION crmd.forget_dependencies, crmd.archive_cancelled, crmd.book_ended, crmd.release, crmd.hold_after,
     crmd.watch_predecessor, crmd.count_as_children, crmd.enqueue_children, crmd.batch, crmd.batch_add, crmd.probe,
     crmd.event_value, crmd.look_back, crmd.wake_met, crmd.resume_waiting, crmd.sweep_waiting, crmd.wait_for_event,
     crmd.waits_for FROM PUBLIC;
