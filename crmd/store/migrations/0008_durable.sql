@@ -655,8 +655,8 @@ CREATE OR REPLACE VIEW crmd.jobs WITH (security_invoker = true) AS
         a.started_at, a.finished_at, NULL, NULL, a.checkpoint, a.progress, a.errors, a.result, a.meta, NULL, NULL
     FROM crmd.archive a;
 
-REVOKE EXECUTE ON FUNCTION crmd.forget_dependencies, crmd.archive_cancelled, crmd.book_ended, crmd.release, crmd.hold_after,
-    crmd.watch_predecessor, crmd.count_as_children, crmd.enqueue_children, crmd.batch, crmd.batch_add, crmd.probe,
+REVOKE EXECUTE ON FUNCTION crmd.forget_dependencies, crmd.archive_cancelled, crmd.book_ended, crmd.release,
+    crmd.hold_after, crmd.watch_predecessor, crmd.count_as_children, crmd.enqueue_children, crmd.batch, crmd.batch_add, crmd.probe,
     crmd.event_value, crmd.look_back, crmd.wake_met, crmd.resume_waiting, crmd.sweep_waiting, crmd.wait_for_event,
     crmd.waits_for FROM PUBLIC;
 
