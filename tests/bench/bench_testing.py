@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import tempfile
 import time
@@ -61,6 +62,7 @@ async def measure(server: TestServer, folder: Path) -> None:
 
 def main() -> None:
     """Measure on a server of its own."""
+    logging.disable(logging.WARNING)  # of daemons that die on purpose
     with TestServer() as server, tempfile.TemporaryDirectory() as folder:
         anyio.run(measure, server, Path(folder))
 
