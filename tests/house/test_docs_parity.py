@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 # The house's words: one per thing, in code, SQL, documents and logs.
 WORDS = (
     "job type", "job", "attempt", "queue", "priority", "lease", "claim", "renew", "settle", "reap", "fence", "snooze",
-    "park", "cancel", "dead", "schedule", "tick", "due", "backoff", "limit", "gate", "lane", "connection", "cursor",
-    "checkpoint", "effect", "step", "batch", "event", "handler", "projection", "workspace", "suspect", "quarantine",
-    "drain", "daemon",
+    "park", "cancel", "dead", "schedule", "tick", "due", "backoff", "limit", "gate", "pause", "lane", "connection",
+    "cursor", "checkpoint", "effect", "step", "batch", "template", "event", "handler", "projection", "workspace",
+    "suspect", "quarantine", "drain", "daemon",
 )  # fmt: skip
+HELD = re.compile(r"CHECK \(held IN \(([^)]*)\)\)")
 NAMED_TEST = re.compile(r"`(test_[a-z0-9_]+)`")
 HOOK = re.compile(rf"(?<![.\w]){PREFIX}[a-z_]+(?=\()")
 CONTEXT_USE = re.compile(r"\b(ctx|tx)\.([a-z_]+)\b")
@@ -101,6 +102,15 @@ def test_every_status_and_word_is_told(concepts: str) -> None:
         assert re.search(rf"^\| `{status}` \|", concepts, re.MULTILINE), status
     told = {word for bold in re.findall(r"^\| \*\*(.+?)\*\* \|", concepts, re.MULTILINE) for word in bold.split(", ")}
     assert told == set(WORDS)
+
+
+def test_every_reason_to_hold_a_job_is_told(root: Path, concepts: str) -> None:
+    """Each word that `held` may have by the newest constraint has its row in docs/concepts.md, and no other."""
+    migrations = sorted((root / "crmd" / "store" / "migrations").glob("*.sql"))
+    rules = [rule for path in migrations for rule in HELD.findall(path.read_text("utf-8"))]
+    table = concepts[concepts.index("| held |") :].split("\n\n", maxsplit=1)[0]
+    told = {word for row in table.splitlines()[2:] for word in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert told == set(re.findall(r"'(\w+)'", rules[-1]))
 
 
 def test_every_promise_names_tests_that_exist(concepts: str, tests: dict[Path, ast.Module]) -> None:
