@@ -18,7 +18,9 @@ WITH start AS (
     SELECT j.id, j.type, j.created_at AS at, j.status, j.meta ->> 'causationId' AS cause FROM crmd.jobs j
     WHERE j.id = (SELECT c.id::uuid FROM chain c)
     UNION ALL
-    (SELECT j.id, j.type, j.created_at, 'waiting', j.meta ->> 'causationId' FROM crmd.job j
+    (SELECT j.id, j.type, j.created_at, CASE WHEN j.held IN ('children', 'gather') THEN 'processing'
+            WHEN j.run_at > (SELECT crmd.clock()) THEN 'scheduled' ELSE 'pending' END, j.meta ->> 'causationId'
+     FROM crmd.job j
      WHERE j.meta ? 'correlationId' AND j.meta ->> 'correlationId' = (SELECT c.id FROM chain c) LIMIT $2)
     UNION ALL
     (SELECT l.id, l.type, l.created_at, 'processing', l.meta ->> 'causationId' FROM crmd.lease l
