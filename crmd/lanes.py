@@ -196,6 +196,8 @@ class Turns:
         self._played_owners.clear()
         self._played_lanes.clear()
         for lane, turn in outcomes.items():
+            if lane not in self._owner_of:  # all was forgotten while the claim was under way
+                continue
             if turn.granted < 0:
                 self._rest(lane)
                 continue

@@ -167,6 +167,15 @@ def test_a_round_ends_and_begins_again_each_second() -> None:
     assert few.is_looking
 
 
+def test_what_was_forgotten_meanwhile_is_not_settled() -> None:
+    """A pause that comes while a claim is under way lets it end: what it got counts with nobody."""
+    turns = knowing(row("a", 1), row("b", 2))
+    assert turns.plan(4, {})
+    turns.forget()
+    turns.settle({"a": FULL, "b": Turn(granted=2, got=1)}, {})
+    assert turns.plan(4, {}) == []
+
+
 def test_the_memory_of_lanes_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the most that is remembered, who was served makes room, and nobody waits for ever."""
     monkeypatch.setattr(lanes, "LANES_KNOWN_MAX", 50)

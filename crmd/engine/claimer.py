@@ -18,7 +18,6 @@ from crmd.engine.source import Source, claim_from
 from crmd.lanes import Turns
 from crmd.store import lane_claims, leases
 from crmd.store.leases import BEGINNING, Token
-from crmd.store.pools import UNREACHABLE
 from crmd.store.queries import load_queries
 from crmd.tuning import UNTUNED
 
@@ -179,10 +178,10 @@ class Claimer:
 
     @contextmanager
     def _answer_may_be_lost(self, claim_id: UUID) -> Iterator[None]:
-        """A claim whose answer does not arrive may have committed all the same; it is looked up by its id."""
+        """A claim that fails may have committed all the same, as when its answer is lost; it is looked up by its id."""
         try:
             yield
-        except UNREACHABLE:
+        except Exception:
             self._unknown_claims.append(claim_id)
             raise
 
