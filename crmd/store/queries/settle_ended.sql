@@ -4,7 +4,7 @@
 -- $1 uuid[]: ids  $2 bigint[]: fences  $3 uuid[]: claim ids
 -- $4 text[]: completed | failed | cancelled | dead | poison (dead, and the crash of this claim stays counted)
 -- $5 jsonb[]: results  $6 jsonb[]: the error to append, or NULL  $7 jsonb[]: last progress, or NULL
--- Index: lease_pkey.
+-- Index: lease_pkey, waiting_pkey.
 WITH gone AS (
     DELETE FROM crmd.lease l
     USING unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::text[], $5::jsonb[], $6::jsonb[], $7::jsonb[])
@@ -14,6 +14,10 @@ WITH gone AS (
 ), freed AS (
     SELECT crmd.free_keys(array_agg(g.id), array_agg(g.unique_key))
     FROM gone g WHERE g.unique_key IS NOT NULL HAVING count(*) > 0
+), unwaited AS ( -- one that an emitter is just handing its event is left to the sweep: its transaction may be long
+    DELETE FROM crmd.waiting WHERE (job_id, step) IN (
+        SELECT w.job_id, w.step FROM crmd.waiting w JOIN gone g ON g.id = w.job_id
+        WHERE g.status <> 'completed' FOR UPDATE OF w SKIP LOCKED)
 ), kept AS (
     INSERT INTO crmd.archive (id, finished_at, run_at, created_at, started_at, fence, attempt, max_attempts, crash_count,
         snooze_count, status, type, queue, priority, payload, lane, workspace_id, user_id, parent_id, unique_key,
