@@ -134,3 +134,18 @@ async def test_schedules_that_are_done_go_as_ended_jobs_do(workbench: Workbench)
         await upkeep_once(workbench._pool, Keep())
         rows = await workbench._pool.fetch("SELECT id FROM crmd.schedule WHERE origin = 'runtime'")
         assert {row["id"] for row in rows} == wanted
+
+
+async def test_whom_a_gone_job_waited_for_is_forgotten(workbench: Workbench) -> None:
+    """A dependency that was left to somebody who then did not take it away goes; one of a waiting job stays."""
+    pool = workbench._pool
+    first = await workbench.enqueue("add-one", {"number": 1})
+    second = await pool.fetchval(
+        "SELECT crmd.enqueue('add-one', '{\"number\": 2}', after => ARRAY[$1::uuid])", first.id
+    )
+    await pool.execute(
+        "INSERT INTO crmd.dependency VALUES ($1, '00000000-0000-7000-8000-000000000000', false)", first.id
+    )
+    await workbench.clock.advance(40 * DAY)
+    await upkeep_once(pool, Keep())
+    assert [row["job_id"] for row in await pool.fetch("SELECT job_id FROM crmd.dependency")] == [second]

@@ -2,7 +2,7 @@
 -- Ids sort by time, so everything of jobs older than retention lies before one bound; unfinished jobs are spared.
 -- $1 int: days  $2 int: rows at most of each kind
 -- Schedules that are done stay as long as ended jobs do.
--- Index: item_pkey, family_pkey, step_pkey, waiting_pkey, schedule_done; crmd.unique_key and crmd.bucket are read whole.
+-- Index: item_pkey, family_pkey, step_pkey, waiting_pkey, dependency_job, schedule_done; crmd.unique_key and crmd.bucket are read whole.
 WITH bound AS (
     SELECT (lpad(to_hex((extract(epoch FROM (SELECT crmd.clock()) - make_interval(days => $1)) * 1000)::bigint), 12, '0')
         || '70008000000000000000')::uuid AS id
@@ -44,6 +44,12 @@ WITH bound AS (
         WHERE NOT EXISTS (SELECT FROM crmd.job j WHERE j.id = w.job_id)
           AND NOT EXISTS (SELECT FROM crmd.lease l WHERE l.id = w.job_id) LIMIT $2)
     RETURNING 1
+), dependencies AS (
+    DELETE FROM crmd.dependency WHERE (after_id, job_id) IN (
+        SELECT d.after_id, d.job_id FROM crmd.dependency d, bound b
+        WHERE d.job_id < b.id AND NOT EXISTS (SELECT FROM crmd.job j WHERE j.id = d.job_id)
+          AND NOT EXISTS (SELECT FROM crmd.lease l WHERE l.id = d.job_id) LIMIT $2)
+    RETURNING 1
 ), schedules AS (
     DELETE FROM crmd.schedule WHERE id IN (
         SELECT s.id FROM crmd.schedule s
@@ -52,4 +58,4 @@ WITH bound AS (
 )
 SELECT greatest((SELECT count(*) FROM items), (SELECT count(*) FROM families), (SELECT count(*) FROM keys),
     (SELECT count(*) FROM buckets), (SELECT count(*) FROM schedules), (SELECT count(*) FROM steps),
-    (SELECT count(*) FROM waits))::integer
+    (SELECT count(*) FROM waits), (SELECT count(*) FROM dependencies))::integer
