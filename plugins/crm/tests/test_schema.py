@@ -42,7 +42,7 @@ async def test_row_level_security_is_forced_everywhere(crm: Crm) -> None:
 async def test_every_policy_is_the_workspace(crm: Crm) -> None:
     """Reading and writing are both bound to the workspace of the transaction."""
     rows = await crm.pool.fetch(POLICIES)
-    assert len(rows) == 14
+    assert len(rows) == 15
     rules = {rule.replace("crmd.", "") for row in rows for rule in (row["qual"], row["with_check"])}
     assert rules == {"(workspace_id = workspace_id())"}
 
