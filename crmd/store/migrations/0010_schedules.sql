@@ -219,7 +219,8 @@ $$;
 CREATE FUNCTION crmd.fire_many(
     ids text[], due_ats timestamptz[], run_ats timestamptz[], previous_ats timestamptz[], is_backfill boolean DEFAULT false
 ) RETURNS TABLE (schedule_id text, due_at timestamptz, job_id uuid)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
+-- A plan that does not know how long the arrays are joins thousands of slots in nested loops.
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
     v_now timestamptz := crmd.clock();
