@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from crmd.store import effects
 from crmd.testing.sandbox import Sink, faults
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
     from uuid import UUID
 
@@ -50,8 +52,9 @@ class Scene:
     listed: set[UUID]
 
 
-async def test_nobody_gets_two(crmd_server: TestServer, crmd_dsn: str, tmp_path: Path) -> None:
-    """Killed daemons, cut links and answers lost after accepting: each gets one, every doubt is listed and resolved."""
+@contextlib.asynccontextmanager
+async def _staged(crmd_server: TestServer, crmd_dsn: str, tmp_path: Path) -> AsyncIterator[Scene]:
+    """A receiver, a fleet without daemons yet, and links to both that can be cut."""
     host, port = _address(crmd_server.dsn())
     async with Sink.running() as sink:
         sink_at = urlsplit(sink.url)
@@ -62,19 +65,46 @@ async def test_nobody_gets_two(crmd_server: TestServer, crmd_dsn: str, tmp_path:
             connection = await asyncpg.connect(crmd_dsn)
             fleet = Fleet(_through(crmd_dsn, to_database), tmp_path, connection)
             install_plugin(tmp_path / "site", "fleet", "sending_plugin")
-            scene = Scene(fleet, sink, to_sink, to_database, random.Random(SEED), set())  # noqa: S311 - a repeatable plan
             try:
-                await _sent_by_a_shaken_fleet(scene)
+                yield Scene(fleet, sink, to_sink, to_database, random.Random(SEED), set())  # noqa: S311 - a repeatable plan
             finally:
                 for daemon in fleet.daemons:
                     if daemon.process.poll() is None:
                         daemon.process.kill()
                     daemon.process.wait()
                 await connection.close()
+
+
+async def test_nobody_gets_two(crmd_server: TestServer, crmd_dsn: str, tmp_path: Path) -> None:
+    """Killed daemons, cut links and answers lost after accepting: each gets one, every doubt is listed and resolved."""
+    async with _staged(crmd_server, crmd_dsn, tmp_path) as scene:
+        await _sent_by_a_shaken_fleet(scene)
     wanted = {(kind, f"person-{number}@example.com") for kind in KINDS.values() for number in range(PEOPLE)}
-    assert sink.repeated("to") == {}
-    assert {(one.kind, one.content["to"]) for one in sink.accepted} == wanted
+    assert scene.sink.repeated("to") == {}
+    assert {(one.kind, one.content["to"]) for one in scene.sink.accepted} == wanted
     assert scene.listed, "nothing was ever in doubt: the test tests nothing"
+
+
+async def test_a_daemon_killed_before_the_answer_leaves_a_doubt(
+    crmd_server: TestServer, crmd_dsn: str, tmp_path: Path
+) -> None:
+    """What the receiver took before its sender was killed is not sent again: it waits until somebody has looked."""
+    async with _staged(crmd_server, crmd_dsn, tmp_path) as scene:
+        fleet, sink = scene.fleet, scene.sink
+        sink.faults.storm(SEED, 1.0, [faults.slow(30.0)])
+        daemon = fleet.start(plugins__enabled='["fleet"]')
+        await fleet.ready(1)
+        payload = {"to": "ada@example.com", "url": f"http://127.0.0.1:{scene.to_sink.port}"}
+        await fleet.enqueue("send-parked", 1, msgspec.json.encode(payload).decode())
+        while not sink.accepted:  # noqa: ASYNC110 - taken in another task, which tells nobody
+            await anyio.sleep(0.01)
+        daemon.send(signal.SIGKILL)
+        await daemon.ended()
+        sink.faults.storm(SEED, 0.0, [])
+        fleet.start(plugins__enabled='["fleet"]')
+        await _resolve_until_done(scene)
+    assert len(scene.listed) == 1
+    assert len(sink.accepted) == 1
 
 
 async def _sent_by_a_shaken_fleet(scene: Scene) -> None:

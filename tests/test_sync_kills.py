@@ -23,7 +23,7 @@ from crmd.secret import Secret
 if TYPE_CHECKING:
     from crmd.cli.demo_account import DemoProvider
     from crmd.config.loading import Config
-    from crmd.testing.databases import TestServer
+    from crmd.testing.arena import Arena
 
 pytestmark = pytest.mark.slow
 
@@ -34,16 +34,12 @@ SEED = int(os.environ.get("CRMD_TEST_SEED", "1"))
 
 
 @pytest.mark.crmd_plugins(*PLUGINS)
-async def test_sync_killed_at_random_points(crmd_server: TestServer, crmd_config: Config, tmp_path: Path) -> None:
+async def test_sync_killed_at_random_points(crmd_arena: Arena, crmd_config: Config, tmp_path: Path) -> None:
     """Twenty kills at random points of a sync leave the rows of a sync that nobody killed, and no dead job."""
-    template = crmd_server.template(" ".join(sorted(PLUGINS)))
-    assert template is not None
-    undisturbed = await crmd_server.create(template)
-    async with demo_provider() as provider:
+    async with crmd_arena.database() as undisturbed, demo_provider() as provider:
         provider.sandbox.faults.release()
-        wanted = await _synced(crmd_config, crmd_server.dsn(undisturbed), provider, tmp_path / "calm", kills=0)
+        wanted = await _synced(crmd_config, crmd_config_dsn(undisturbed), provider, tmp_path / "calm", kills=0)
         found = await _synced(crmd_config, crmd_config_dsn(crmd_config), provider, tmp_path / "killed", kills=KILLS)
-    await crmd_server.drop(undisturbed)
     assert len(wanted) > 1000
     assert found == wanted
 

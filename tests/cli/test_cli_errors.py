@@ -133,7 +133,7 @@ def test_an_unforeseen_error_is_a_sentence_too(crmd: Run, monkeypatch: pytest.Mo
     def broken(*_: object) -> None:
         raise ZeroDivisionError("by nought")
 
-    monkeypatch.setattr("crmd.cli.jobs.configured", broken)
+    monkeypatch.setattr("crmd.cli.attached.configured", broken)
     assert_is_a_sentence(crmd("jobs"), 1, "ZeroDivisionError at test_cli_errors.py:", "by nought", "--debug")
     with pytest.raises(ZeroDivisionError):
         crmd("jobs", "--debug")

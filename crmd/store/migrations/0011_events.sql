@@ -187,8 +187,8 @@ BEGIN
     IF v_events = '{}' THEN
         RETURN 0;
     END IF;
-    IF t.dedup IS NULL AND NOT EXISTS (SELECT FROM crmd.job_type k WHERE k.name = t.job_type
-                                         AND (k.unique_scope IS NOT NULL OR k.has_collisions)) THEN
+    IF t.dedup IS NULL AND NOT EXISTS (SELECT FROM crmd.job_type_called(t.job_type) k
+                                       WHERE k.unique_scope IS NOT NULL OR k.has_collisions) THEN
         SELECT array_agg(q.id ORDER BY q.place), count(*) INTO v_jobs, v_new FROM crmd.enqueue_many(
             t.job_type, ARRAY(SELECT crmd.trigger_payload(t, x) FROM unnest(v_events) x), v_events[1].workspace_id,
             v_events[1].user_id, v_run_at, t.priority,
