@@ -39,13 +39,13 @@ run: install ## Run the daemon with the settings in ./crmd.toml, if there is one
 	@$(BIN)/crmd run
 
 test: $(VENV)/.developing ## Run every test
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(PYTEST)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-postgres15: $(VENV)/.developing ## Run the tests of every statement on the oldest supported server, too
 	@PYTHONPATH=tests/engine $(BIN)/python tests/postgres15.py $(BIN)/python -m pytest -q $(STORE_TESTS) $(PYTEST)
 
 quick: $(VENV)/.developing ## Run the tests that take no more than a few seconds each
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not slow" $(PYTEST)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(PYTEST)
 
 lint: $(VENV)/.developing ## Check style: every rule of ruff, and its formatting
 	@$(BIN)/ruff check $(SOURCES)
@@ -70,7 +70,7 @@ licences: $(VENV)/.developing ## Check the licence of everything that is install
 	@.ci/licences $(BIN)/pip-licenses requirements.lock
 
 plugin-check: $(VENV)/.developing ## Grade the built-in plugins by running them; each must have the top grade
-	@$(BIN)/crmd plugin check $(notdir $(PLUGINS)) --min-grade platinum
+	@$(BIN)/crmd plugin check $(notdir $(PLUGINS)) --min-grade platinum --kills 12
 
 migrations: $(VENV)/.developing ## Check migrations for what would lock or break a running system
 	@$(BIN)/squawk --config .squawk.toml $(MIGRATIONS)

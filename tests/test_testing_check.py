@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from crmd.testing.conformance.checking import Report
     from crmd.testing.databases import TestServer
 
+pytestmark = pytest.mark.slow
+
 # The plugin, the one rule that names it, what is said, and the file and function that are named.
 PLANTED = [
     ("blocks", "loop", "stands still", "blocks.py:", " block"),

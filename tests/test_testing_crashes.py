@@ -11,7 +11,7 @@ from crmd.testing.attempt import cancel
 if TYPE_CHECKING:
     from crmd.testing import Arena, Workbench
 
-pytestmark = pytest.mark.crmd_plugins(kit_jobs)
+pytestmark = [pytest.mark.slow, pytest.mark.crmd_plugins(kit_jobs)]
 
 
 async def test_a_killed_attempt_leaves_nothing_half_done(workbench: Workbench) -> None:

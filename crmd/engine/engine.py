@@ -99,10 +99,10 @@ class Engine:
                 await self._drain()
                 loops.cancel_scope.cancel()
         finally:
+            self._stall_watch.stop()
+            self._job_log.end()
             with anyio.CancelScope(shield=True):
                 await self.executor.close()
-        self._stall_watch.stop()
-        self._job_log.end()
         with anyio.move_on_after(CLEAN_UP_SECONDS):
             await self._job_log.finish(self._pool)
             await self._incarnation.end()

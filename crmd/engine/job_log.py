@@ -65,16 +65,19 @@ class JobLog(logging.Handler):
     def __init__(self) -> None:
         super().__init__(LEVEL)
         self._said: dict[UUID, _Said] = {}
+        self._level_before = logging.NOTSET
 
     def begin(self) -> None:
         """Gather from now on."""
         logging.getLogger().addHandler(self)
         plugins = logging.getLogger(PLUGINS)
+        self._level_before = plugins.level
         plugins.setLevel(min(plugins.getEffectiveLevel(), LEVEL))
 
     def end(self) -> None:
-        """Gather no more."""
+        """Gather no more, and leave the level as it was."""
         logging.getLogger().removeHandler(self)
+        logging.getLogger(PLUGINS).setLevel(self._level_before)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take a line, if a job has said it. Called under the handler's lock, from any thread."""

@@ -3,12 +3,16 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+import pytest
+
 from crmd.testing.conformance.rule import GRADES, RULES
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.cli.conftest import Run
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_new_plugin_has_the_top_grade(crmd: Run, tmp_path: Path) -> None:

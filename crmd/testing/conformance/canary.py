@@ -46,6 +46,10 @@ def leaked(texts: Iterable[str], secrets: Iterable[str]) -> str | None:
     return next((text for text in texts if any(secret in text for secret in known)), None)
 
 
+# The root, and where `ctx.log` writes, which an engine may have given a level of its own.
+_LOGGERS = ("", "crmd.plugins")
+
+
 class LogTap(logging.Handler):
     """Keeps what is logged, as it was meant to be written: before any masking."""
 
@@ -64,13 +68,13 @@ class LogTap(logging.Handler):
         self.lines.append((text, f"{record.pathname}:{record.lineno} {record.funcName}"))
 
     def __enter__(self) -> Self:
-        root = logging.getLogger()
-        self._level = root.level
-        root.setLevel(logging.DEBUG)
-        root.addHandler(self)
+        self._levels = {name: logging.getLogger(name).level for name in _LOGGERS}
+        for name in _LOGGERS:
+            logging.getLogger(name).setLevel(logging.DEBUG)
+        logging.getLogger().addHandler(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        root = logging.getLogger()
-        root.removeHandler(self)
-        root.setLevel(self._level)
+        logging.getLogger().removeHandler(self)
+        for name, level in self._levels.items():
+            logging.getLogger(name).setLevel(level)
