@@ -12,9 +12,9 @@ PACKAGES := crmd $(wildcard plugins/*/crmd_*)
 SOURCES := conftest.py crmd tests plugins
 MIGRATIONS := $(wildcard crmd/store/migrations/*.sql plugins/*/crmd_*/migrations/*.sql)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
-# `make test PYTEST="-k cron"` narrows a run. More workers than cores: many tests wait for processes of their own.
+# `make test PYTEST="-k cron"` narrows a run.
 PYTEST ?=
-WORKERS ?= 4
+WORKERS ?= 2
 # Those that speak to the database, of crmd and of each plugin; its version decides about them.
 STORE_TESTS := $(addprefix tests/test_,engine_jobs.py queries.py sql_functions.py row_security.py settler.py reaper.py \
 	scheduler.py schedules.py firing_many.py upkeep.py migrate.py pools.py lanes.py limits.py gates.py connections.py enqueue.py \
