@@ -74,7 +74,10 @@ async def test_paused_past_its_lease_writes_nothing(crmd_dsn: str, tmp_path: Pat
         await fleet.until(COMPLETED, 400)
         await fleet.until("SELECT count(*) FROM crmd.daemon WHERE NOT is_dead", 2)
         assert await _doubled(fleet) == 0
-        again = await fleet.connection.fetch("SELECT pid FROM fleet.mark WHERE fence = 2")
+        again = await fleet.connection.fetch(
+            "SELECT m.pid FROM fleet.mark m JOIN crmd.archive a ON a.id = m.job_id"
+            """ WHERE m.fence = 2 AND a.errors @> '[{"class": "Crashed"}]'"""
+        )
         assert {row["pid"] for row in again}.isdisjoint({other.pid, paused.pid})  # suspects run apart
         stale = await fleet.connection.fetchval(
             "SELECT count(*) FROM fleet.mark m JOIN crmd.archive a ON a.id = m.job_id WHERE m.fence <> a.fence"
