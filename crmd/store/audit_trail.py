@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crmd.errors import CrmdError
+from crmd.store.pools import UNREACHABLE
 from crmd.store.queries import load_queries
 from crmd.stored_text import clean_text
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from crmd.store.pools import Connection, Pool
 
 _SQL = load_queries("crmd.store")
+_LOG = logging.getLogger("crmd.store")
 SENTENCE_MAX = 500
 
 
@@ -53,8 +56,10 @@ async def audited(database: Pool | Connection, action: Action) -> AsyncIterator[
         yield found
     except BaseException as error:
         sentence = error.sentence if isinstance(error, CrmdError) else type(error).__name__
-        with contextlib.suppress(Exception):  # the error itself is what has to be told
+        try:
             await database.execute(_SQL.audit_end, row_id, clean_text(sentence, SENTENCE_MAX), found)
+        except UNREACHABLE:  # it stays without an outcome; the error itself is what has to be told
+            _LOG.warning("the audit could not be told how %s ended", action.name)
         raise
     await database.execute(_SQL.audit_end, row_id, "done", found)
 
