@@ -9,8 +9,7 @@ SELECT line FROM (
     FROM crm.attachment a JOIN crm.message m ON (m.workspace_id, m.id) = (a.workspace_id, a.message_id)
     UNION ALL SELECT concat_ws('|', 'thread', t.provider_thread_id, t.subject, t.message_count, t.last_message_at)
     FROM crm.thread t
-    -- By name: by which of its domains a company is met first depends on the order in which mail is read.
-    UNION ALL SELECT DISTINCT concat_ws('|', 'company', c.name) FROM crm.company c
+    UNION ALL SELECT concat_ws('|', 'company', c.name, c.domain) FROM crm.company c
     UNION ALL SELECT concat_ws('|', 'contact', c.full_name, c.title, o.name,
         (SELECT string_agg(e.address, ' ' ORDER BY e.address) FROM crm.contact_email e
          WHERE (e.workspace_id, e.contact_id) = (c.workspace_id, c.id)),

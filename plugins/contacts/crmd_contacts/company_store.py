@@ -10,6 +10,7 @@ from crmd_contacts.company_name import is_sister_company
 from crmd_contacts.profile import CompanyRef, company_name_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from uuid import UUID
 
 SQL = crmd.load_queries("crmd_contacts")
@@ -39,6 +40,13 @@ async def _by_name(tx: crmd.Statements, name: str) -> UUID:
 async def _insert(tx: crmd.Statements, name: str, domain: str | None) -> UUID:
     made: UUID = await tx.fetchval(SQL.insert_company, name, domain)
     return made
+
+
+async def forget_companies(tx: crmd.Statements, left: Iterable[UUID | None]) -> None:
+    """Forget those of the companies just left that mail made known and that nobody belongs to any more."""
+    ids = sorted({company_id for company_id in left if company_id is not None})
+    if ids:
+        await tx.execute(SQL.forget_companies, ids)
 
 
 async def rename_company(tx: crmd.Statements, domain: str) -> frozenset[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import crmd
 from crmd_contacts.claims_store import claims_about
-from crmd_contacts.company_store import company_id_of
+from crmd_contacts.company_store import company_id_of, forget_companies
 from crmd_contacts.fields import Fields, fields_after, typed_columns
 from crmd_contacts.profile import profile_of
 
@@ -34,6 +34,8 @@ async def derive_contact(tx: crmd.Transaction, contact_id: UUID) -> list[str]:
     changed = after.changed_from(before)
     if changed:
         await _update(tx, contact_id, after)
+        if after.company_id != before.company_id:
+            await forget_companies(tx, [before.company_id])
     around = await _derive_belongings(tx, contact_id, profile, belongings, typed.columns)
     if around and not changed:
         await tx.execute(SQL.touch_contact, contact_id)

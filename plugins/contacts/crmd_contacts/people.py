@@ -9,7 +9,7 @@ from uuid import UUID
 
 import crmd
 from crmd_contacts.claims_store import ClaimNews, add_claims, claims_about
-from crmd_contacts.company_store import rename_company
+from crmd_contacts.company_store import forget_companies, rename_company
 from crmd_contacts.contact_store import derive_contact
 from crmd_contacts.facet import facet_of_row, facets_of, search_keys
 from crmd_contacts.match import Match, match_facets
@@ -124,10 +124,10 @@ async def _carry_out(tx: crmd.Transaction, person: Person, tally: Tally) -> None
     is_created = kept_id is None
     if kept_id is None:
         kept_id = await _create(tx, person)
-    for merge in person.merges:
-        await merge_into(tx, kept_id, merge)
+    left = [company for merge in person.merges for company in await merge_into(tx, kept_id, merge)]
     gained = await tx.fetch(SQL.insert_emails, kept_id, list(person.new_addresses)) if person.new_addresses else []
     changed = await derive_contact(tx, kept_id)
+    await forget_companies(tx, left)
     if gained:
         changed = sorted({*changed, "emails"})
     tally.merged += len(person.merges)
