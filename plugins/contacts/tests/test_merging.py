@@ -99,3 +99,18 @@ async def test_a_sister_company_keeps_its_own_name_in_every_order(office: Office
         ("Tom Reed", "Brightwater Works GmbH", "brightwater.example"),
         ("Zoe Hill", "Brightwater UK Ltd", None),
     ]
+
+
+@pytest.mark.parametrize("is_private_first", [True, False])
+async def test_no_company_is_left_without_people(
+    office: Office, mail_from: MailFrom, *, is_private_first: bool
+) -> None:
+    """Whichever address a person is met by first, the same companies stand in the end: those that people belong to."""
+    mails = [
+        mail_from("Jane Doe <jane@doe-on-the-road.example>", AT_HOME, day=1),
+        mail_from(JANE, SIGNED, day=2),
+    ]
+    await office.read(*(mails if is_private_first else reversed(mails)))
+    assert len(await office.people()) == 1
+    companies = await office.fetch("SELECT name, domain FROM crm.company")
+    assert [(row["name"], row["domain"]) for row in companies] == [("Brightwater Ltd", "brightwater.example")]
