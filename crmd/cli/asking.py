@@ -62,7 +62,7 @@ def no_such(what: str, name: str, known: Iterable[str], hint: str) -> UsageError
     return UsageError(f"There is no {what} {name!r}.", hint=f"Did you mean {near[0]}?" if near else hint)
 
 
-def payload_of(text: str | None) -> Any:  # noqa: ANN401 - JSON of any shape, checked against the job type afterwards
+def payload_of(text: str | None, what: str = "payload") -> Any:  # noqa: ANN401 - JSON of any shape, checked later
     """The payload given as JSON, as `@file` or as `-` for standard input; empty when none is given.
 
     Raises:
@@ -75,10 +75,10 @@ def payload_of(text: str | None) -> Any:  # noqa: ANN401 - JSON of any shape, ch
         value = msgspec.json.decode(content)
     except (msgspec.DecodeError, RecursionError) as error:
         raise UsageError(
-            f"The payload{place} is not JSON: {error}.", hint="""Write for instance --payload '{"limit": 5}'."""
+            f"The {what}{place} is not JSON: {error}.", hint=f"""Write for instance --{what} '{{"limit": 5}}'."""
         ) from None
     if not isinstance(value, dict):
-        raise UsageError(f"The payload{place} is not a JSON object.", hint="It begins with { and ends with }.")
+        raise UsageError(f"The {what}{place} is not a JSON object.", hint="It begins with { and ends with }.")
     return value
 
 

@@ -77,7 +77,7 @@ def redrive(arguments: Namespace) -> int:
         raise UsageError("Nothing is selected.", hint="Give a cause from `crmd dead`, --type JOB or --all.")
     if arguments.per_second is not None and arguments.per_second <= 0:
         raise UsageError("--per-second is more than 0.")
-    patch = None if arguments.patch is None else payload_of(arguments.patch)
+    patch = None if arguments.patch is None else payload_of(arguments.patch, "patch")
 
     async def work(pool: Pool, config: Config) -> int:
         wanted = _wanted(arguments)

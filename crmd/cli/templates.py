@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from crmd.cli.acting import acting
@@ -47,6 +48,10 @@ def save(arguments: Namespace) -> int:
     """Keep a job type with a payload under a name."""
     if (arguments.job_type is None) == (arguments.from_job is None):
         raise UsageError("Give either a job type or --from-job ID.", hint=f"`{_USAGE}`")
+    if not _NAME.fullmatch(arguments.name):
+        raise UsageError(
+            f"{arguments.name!r} is no name for a template.", hint="Use up to 63 lower case letters, digits and dashes."
+        )
 
     async def work(pool: Pool, config: Config) -> int:
         template = await _wanted(pool, config, arguments)
@@ -104,6 +109,7 @@ def remove(arguments: Namespace) -> int:
     return on_database(arguments, work)
 
 
+_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _USAGE = "crmd templates save NAME JOB --payload JSON"
 
 

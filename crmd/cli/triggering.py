@@ -12,6 +12,7 @@ from crmd.cli.enqueue import seconds_of
 from crmd.cli.screen import show_record, show_rows
 from crmd.errors import CrmdError, ExitCode, UsageError
 from crmd.store.queries import load_queries
+from crmd.store.refusals import refused
 from crmd.trigger import Trigger
 
 if TYPE_CHECKING:
@@ -68,9 +69,7 @@ def add(arguments: Namespace) -> int:
                     f"The condition cannot be read: {error}.", hint="Write for instance '$.amount > 100'."
                 ) from None
             except asyncpg.PostgresError as error:
-                if not error.sqlstate.startswith("CR"):
-                    raise
-                raise UsageError(f"{str(error).capitalize()}.", hint=error.hint or "") from None
+                raise refused(error) from None
         show_record({"event": event, "job": arguments.job_type}, is_json=arguments.is_json)
         return ExitCode.OK
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from crmd.store.pools import Pool
 
 WEIGHT_MAX = 1000.0
+_KINDS = frozenset({"queue", "workspace", "connection"})
 _KEY = re.compile(r"[A-Za-z0-9_.:@+/-]{1,300}", re.ASCII)
 
 
@@ -42,6 +43,7 @@ def pause(arguments: Namespace) -> int:
     seconds = float(seconds_of(arguments.duration)) if arguments.duration else None
 
     async def work(pool: Pool) -> None:
+        await _check_known(pool, key)
         async with acting(pool, f"{arguments.command}.pause", key, reason=reason, seconds=seconds):
             await tuning.pause(pool, key, reason=reason, seconds=seconds)
 
@@ -96,6 +98,8 @@ def _change(arguments: Namespace, values: dict[str, Any]) -> int:
     reason = arguments.reason if arguments.is_reset else _reason(arguments)
 
     async def work(pool: Pool) -> bool:
+        if not arguments.is_reset:
+            await _check_known(pool, key)
         async with acting(pool, f"{arguments.command}.{arguments.action}", key, reason=reason or None, **given):
             if arguments.is_reset:
                 return await tuning.untune(pool, key)
@@ -126,6 +130,21 @@ def _key(arguments: Namespace) -> str:
             f"{key[:100]!r} is no key.", hint="A key is written as type:sync-gmail or workspace/0198c0de-…."
         )
     return key
+
+
+async def _check_known(pool: Pool, key: str) -> None:
+    """Refuse a key that no job can have, which would be kept and do nothing.
+
+    Raises:
+        UsageError: Its job type is unknown, or it is of no kind.
+    """
+    kind, _, rest = key.partition("/")[0].partition(":")
+    if kind in {"type", "local"}:
+        known = await tuning.job_types(pool)
+        if rest.partition(":")[0] not in known:
+            raise no_such("job type", rest.partition(":")[0], known, "`crmd plugins` lists the job types.")
+    elif kind not in _KINDS:
+        raise UsageError(f"No job has the key {key!r}.", hint="`crmd limits` shows those there are.")
 
 
 def _reason(arguments: Namespace) -> str:

@@ -58,6 +58,8 @@ def export(arguments: Namespace) -> int:
     path = Path(arguments.to or f"workspace-{workspace_id}.zip")
     if path.exists():
         raise UsageError(f"{path} is there already.", hint="Choose another name with --to, or move it away.")
+    if not os.access(path.parent, os.W_OK):
+        raise UsageError(f"Nothing can be written into {path.parent}.", hint="Choose another folder with --to.")
 
     async def work(pool: Pool, config: Config) -> int:
         async with acting(pool, "workspace.export", workspace_id, workspace_id=workspace_id) as found:

@@ -15,6 +15,7 @@ from crmd.due import DueTicks, due_together, read_timetable, spread_delay
 from crmd.errors import CrmdError
 from crmd.store.pools import UNREACHABLE
 from crmd.store.queries import load_queries
+from crmd.store.refusals import is_refusal, sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -130,6 +131,6 @@ async def _fire_together(connection: Connection, decided: Sequence[Decided]) -> 
 
 def _reason(error: asyncpg.PostgresError) -> str:
     """The sentence of our own functions; of PostgreSQL's errors only the code, since their text may hold values."""
-    if error.sqlstate.startswith("CR"):
-        return str(error)
+    if is_refusal(error):
+        return sentence_of(error)
     return f"its job cannot be enqueued (SQLSTATE {error.sqlstate})"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from crmd.errors import RetryJob, UsageError
+from crmd.errors import RetryJob
 from crmd.store import leases
 from crmd.store.queries import load_queries
+from crmd.store.refusals import refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -122,6 +123,4 @@ def _told(error: asyncpg.PostgresError) -> BaseException:
     """A mistake of the caller's as its sentence; anything else as it is."""
     if error.sqlstate == _REJECTED:
         return RetryJob(str(error))
-    if error.sqlstate and error.sqlstate.startswith("CR"):
-        return UsageError(f"{str(error).capitalize()}.", hint=getattr(error, "hint", None) or "")
-    return error
+    return refused(error)

@@ -10,6 +10,7 @@ import asyncpg
 from crmd.errors import CrmdError, UsageError
 from crmd.model import Enqueued
 from crmd.store.queries import load_queries
+from crmd.store.refusals import refused
 from crmd.stored_text import PAYLOAD_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     Row: TypeAlias = asyncpg.Record
 
 _SQL = load_queries("crmd.store")
-_HINTS = {"CR001": "See `crmd plugins` for the job types that the loaded plugins declare."}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,16 +116,8 @@ async def enqueue_many(connection: Connection | Pool, new: NewJobs, *, is_text: 
             new.payload_version, new.is_after_any,
         )  # fmt: skip
     except asyncpg.PostgresError as error:
-        raise _refusal(error) from error
+        raise refused(error) from error
     return [Enqueued(row["id"], row["is_new"], row["answer"]) for row in rows]
-
-
-def _refusal(error: asyncpg.PostgresError) -> Exception:
-    """What crmd's own functions refuse is a mistake of their caller; anything else is what it is."""
-    if not (error.sqlstate and error.sqlstate.startswith("CR")):
-        return error
-    sentence = str(error).splitlines()[0]
-    return UsageError(f"{sentence[:1].upper()}{sentence[1:]}.", hint=_HINTS.get(error.sqlstate, error.hint or ""))
 
 
 def check_size(payload: bytes) -> bytes:
@@ -160,7 +152,7 @@ async def retry(connection: Connection | Pool, job_id: UUID, again: Again | None
             _SQL.job_retry, job_id, how.payload, how.is_failed_items, how.is_resumed, how.from_step
         )
     except asyncpg.PostgresError as error:
-        raise _refusal(error) from error
+        raise refused(error) from error
     return None if row is None else Enqueued(row["id"], row["is_new"], row["answer"])
 
 

@@ -15,6 +15,7 @@ from crmd.model import At, Schedule
 from crmd.once import text_of
 from crmd.store.jobs import check_size
 from crmd.store.queries import load_queries
+from crmd.store.refusals import refused
 from crmd.stored_text import encode_json
 from crmd.wallclock import zone_of
 
@@ -165,9 +166,7 @@ def _told() -> Iterator[None]:
     try:
         yield
     except asyncpg.PostgresError as error:
-        if error.sqlstate and error.sqlstate.startswith("CR"):
-            raise UsageError(f"{str(error).capitalize()}.", hint=getattr(error, "hint", None) or "") from error
         if isinstance(error, asyncpg.CheckViolationError | asyncpg.ForeignKeyViolationError):
             sentence = f"The schedule breaks the rule {getattr(error, 'constraint_name', '')}."
             raise UsageError(sentence, hint="See `crmd.Schedule` for what it may hold.") from error
-        raise
+        raise refused(error) from error

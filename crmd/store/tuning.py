@@ -70,5 +70,10 @@ async def limits(connection: Connection | Pool) -> list[Any]:
     return list(await connection.fetch(_SQL.key_list))
 
 
+async def job_types(connection: Connection | Pool) -> list[str]:
+    """Names of every job type that any daemon has declared: what a key may speak of."""
+    return [row["name"] for row in await connection.fetch(_SQL.job_type_names)]
+
+
 def _name(key: str) -> str:
     return key.removeprefix("queue:")

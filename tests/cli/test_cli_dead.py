@@ -140,3 +140,10 @@ def test_a_template_of_a_sealed_payload_runs_with_it(crmd: Run, tmp_path: Path) 
     crmd("workspace", "export", "acme", "--to", str(tmp_path / "acme.zip"))
     with zipfile.ZipFile(tmp_path / "acme.zip") as archive:
         assert b'{"count":424242}' in archive.read("crmd/job.jsonl")
+
+
+def test_a_name_that_is_none_is_told(crmd: Run) -> None:
+    """A template's name that cannot be kept is refused before anything is asked of the database."""
+    refused = crmd("templates", "save", "NOT A NAME", "trial-greet")
+    assert refused.code == 2
+    assert "is no name for a template" in refused.err

@@ -41,16 +41,16 @@ def test_a_queue_is_paused_resized_and_goes_on(crmd: Run) -> None:
 def test_a_key_is_set_weighed_and_paused(crmd: Run) -> None:
     """What is set of a key is shown as the operator's, a pause with its reason, and both are taken back."""
     crmd("migrate")
-    assert crmd("limits", "set", "type:trial-add", "5", "--reason", "slow API").code == 0
+    assert crmd("limits", "set", "type:trial-greet", "5", "--reason", "slow API").code == 0
     assert crmd("limits", "weight", WORKSPACE, "3", "--reason", "pays").code == 0
-    assert crmd("limits", "pause", "type:trial-add", "--reason", "writes nonsense").code == 0
-    row = row_of(crmd, "limits", "key", "type:trial-add")
+    assert crmd("limits", "pause", "type:trial-greet", "--reason", "writes nonsense").code == 0
+    row = row_of(crmd, "limits", "key", "type:trial-greet")
     assert (row["max"], row["set_by"], row["is_closed"], row["why"]) == (5, "operator", True, "writes nonsense")
     assert row_of(crmd, "limits", "key", WORKSPACE)["weight"] == 3
-    assert crmd("limits", "resume", "type:trial-add").code == 0
-    assert crmd("limits", "set", "type:trial-add", "--reset").code == 0
+    assert crmd("limits", "resume", "type:trial-greet").code == 0
+    assert crmd("limits", "set", "type:trial-greet", "--reset").code == 0
     assert crmd("limits", "weight", WORKSPACE, "--reset").code == 0
-    assert not {"type:trial-add", WORKSPACE} & {row["key"] for row in crmd("limits", "--json").json}
+    assert not {"type:trial-greet", WORKSPACE} & {row["key"] for row in crmd("limits", "--json").json}
 
 
 @pytest.mark.parametrize(
@@ -73,3 +73,13 @@ def test_what_makes_no_sense_is_refused(crmd: Run, words: tuple[str, ...], sente
     crmd("migrate")
     answer = crmd(*words)
     assert (answer.code, sentence in answer.err, "Traceback" in answer.err) == (2, True, False)
+
+
+def test_a_key_that_no_job_can_have_is_refused(crmd: Run) -> None:
+    """A misspelt job type is named with the nearest one, and nothing is kept of it."""
+    crmd("migrate")
+    wrong = crmd("limits", "set", "type:trial-great", "5", "--reason", "why not")
+    assert wrong.code == 2
+    assert "Did you mean trial-greet?" in wrong.err
+    assert crmd("limits", "pause", "nonsense", "--reason", "why not").code == 2
+    assert not [row for row in crmd("limits", "--json").json if row["is_set"]]

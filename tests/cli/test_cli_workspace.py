@@ -98,6 +98,8 @@ def test_an_export_holds_every_row_of_the_workspace_and_no_other(
     assert str(acme).encode() in everything
     assert b'{"count":424242}' in everything  # opened, since it is the tenant's own
     assert str(globex).encode() not in everything
+    nowhere = crmd("workspace", "export", "acme", "--to", str(tmp_path / "missing" / "acme.zip"))
+    assert "Nothing can be written into" in nowhere.err
     again = crmd("workspace", "export", "acme", "--to", str(path))
     assert "is there already" in again.err
 
