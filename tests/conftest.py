@@ -19,3 +19,12 @@ async def database(crmd_config: Config) -> AsyncIterator[asyncpg.Pool[asyncpg.Re
     assert crmd_config.database.dsn is not None
     async with asyncpg.create_pool(crmd_config.database.dsn.reveal(), min_size=0, max_size=10) as pool:
         yield pool
+
+
+@pytest.fixture
+async def outside(crmd_config: Config) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+    """A connection as any program has one that knows nothing of crmd but its functions."""
+    assert crmd_config.database.dsn is not None
+    connection = await asyncpg.connect(crmd_config.database.dsn.reveal())
+    yield connection
+    await connection.close()

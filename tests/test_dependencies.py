@@ -21,11 +21,10 @@ from crmd.store.jobs import NewJobs
 from crmd.store.leases import BEGINNING, Token
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from uuid import UUID
 
     import crmd
-    from crmd.config.loading import Config
     from crmd.testing import Workbench
 
 pytestmark = pytest.mark.crmd_plugins(durable_plugin)
@@ -40,15 +39,6 @@ def nothing_called() -> Iterator[None]:
     PROGRAM.clear()
     yield
     PROGRAM.clear()
-
-
-@pytest.fixture
-async def outside(crmd_config: Config) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """A connection as any program has one."""
-    assert crmd_config.database.dsn is not None
-    connection = await asyncpg.connect(crmd_config.database.dsn.reveal())
-    yield connection
-    await connection.close()
 
 
 async def enqueue(workbench: Workbench, number: int = 0, word: str = "", after: Sequence[UUID] = ()) -> UUID:

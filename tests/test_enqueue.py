@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import anyio
-import asyncpg
 import enqueue_jobs
 import msgspec
 import pytest
@@ -19,9 +18,8 @@ from crmd.store.leases import EndedRow, Token
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    import asyncpg
 
-    from crmd.config.loading import Config
     from crmd.model import Enqueued, OnConflict
     from crmd.testing import Workbench
 
@@ -36,15 +34,6 @@ async def bench(workbench: Workbench) -> Workbench:
     """The workbench with its clock stopped."""
     await workbench.clock.freeze(START)
     return workbench
-
-
-@pytest.fixture
-async def outside(crmd_config: Config) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """A connection as any program has one."""
-    assert crmd_config.database.dsn is not None
-    connection = await asyncpg.connect(crmd_config.database.dsn.reveal())
-    yield connection
-    await connection.close()
 
 
 async def put(bench: Workbench, text: str = "", **options: Any) -> Enqueued:  # noqa: ANN401 - options of every kind

@@ -19,8 +19,6 @@ from crmd.store.queries import load_queries
 from crmd.testing import open_workbench
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from crmd.config.loading import Config
     from crmd.testing import Workbench
 
@@ -33,15 +31,6 @@ EMIT = "SELECT crmd.emit($1, $2::jsonb, workspace_id => $3, aggregate_type => 't
 def nobody_told() -> None:
     """Each test begins with handlers that were told nothing."""
     event_jobs.told.clear()
-
-
-@pytest.fixture
-async def outside(crmd_config: Config) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """A connection as any program has one that knows nothing of crmd but its functions."""
-    assert crmd_config.database.dsn is not None
-    connection = await asyncpg.connect(crmd_config.database.dsn.reveal())
-    yield connection
-    await connection.close()
 
 
 async def emit(

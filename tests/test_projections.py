@@ -15,9 +15,8 @@ from crmd.store import events
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import Sequence
 
-    from crmd.config.loading import Config
     from crmd.testing import Workbench
 
 pytestmark = pytest.mark.crmd_plugins("crm", "contacts")
@@ -25,15 +24,6 @@ SQL = load_queries("crmd.store")
 INTERACTIONS = (Path(__file__).parent / "engine" / "interactions.sql").read_text("utf-8")
 STATS = "SELECT s FROM contacts.contact_stats s ORDER BY s.workspace_id, s.contact_id"
 ACTIVITY = "SELECT a FROM crm.user_activity a ORDER BY a.workspace_id, a.user_id"
-
-
-@pytest.fixture
-async def outside(crmd_config: Config) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """A connection as any program has one."""
-    assert crmd_config.database.dsn is not None
-    connection = await asyncpg.connect(crmd_config.database.dsn.reveal())
-    yield connection
-    await connection.close()
 
 
 def projecting(

@@ -14,23 +14,11 @@ from crmd.store.leases import EndedRow, Token
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from crmd.config.loading import Config
     from crmd.testing import Workbench
 
 pytestmark = pytest.mark.crmd_plugins(sample_jobs)
 SQL = load_queries("crmd.store")
 PARALLEL = 50
-
-
-@pytest.fixture
-async def outside(crmd_config: Config) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """A connection as any program has one that knows nothing of crmd but its functions."""
-    assert crmd_config.database.dsn is not None
-    connection = await asyncpg.connect(crmd_config.database.dsn.reveal())
-    yield connection
-    await connection.close()
 
 
 async def test_a_job_lives_and_dies_with_its_callers_transaction(

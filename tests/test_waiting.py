@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import anyio
-import asyncpg
 import durable_plugin
 import pytest
 from durable_jobs import CALLS, PROGRAM, called
@@ -17,10 +16,11 @@ import crmd
 from crmd.store import jobs, leases, steps
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator
     from uuid import UUID
 
-    from crmd.config.loading import Config
+    import asyncpg
+
     from crmd.testing import Workbench
 
 pytestmark = pytest.mark.crmd_plugins(durable_plugin)
@@ -34,15 +34,6 @@ def nothing_called() -> Iterator[None]:
     PROGRAM.clear()
     yield
     PROGRAM.clear()
-
-
-@pytest.fixture
-async def outside(crmd_config: Config) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
-    """A connection as any program has one."""
-    assert crmd_config.database.dsn is not None
-    connection = await asyncpg.connect(crmd_config.database.dsn.reveal())
-    yield connection
-    await connection.close()
 
 
 async def waiting_job(workbench: Workbench, number: int = 7, workspace_id: UUID | None = None) -> UUID:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID, uuid5
 
 import msgspec
@@ -15,11 +15,12 @@ from crmd.store.jobs import NewJobs, check_size
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from crmd.job_type import JobType
     from crmd.loaded import Loaded
 
+_RowT = TypeVar("_RowT")
 # Names of workspaces are hashed into this namespace (RFC 9562, version 5), so that a name always means the same id.
 WORKSPACES = UUID("9f1c1b3e-6d3c-5c0e-8c1e-2f6f0d1a7b44")
 
@@ -128,3 +129,16 @@ def bounds_of(prefix: str, what: str) -> tuple[UUID, UUID]:
     if not digits or len(digits) > 32 or not all(sign in "0123456789abcdef" for sign in digits):  # noqa: PLR2004 - digits of an id
         raise UsageError(f"{prefix!r} is no id of {what}, nor the beginning of one.", hint=f"See `crmd {what}s list`.")
     return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+
+
+def only_one(rows: Sequence[_RowT], prefix: str, what: str) -> _RowT:
+    """The one thing whose id begins so.
+
+    Raises:
+        UsageError: There is none, or more than one.
+    """
+    if not rows:
+        raise UsageError(f"There is no {what} {prefix}.", hint=f"See `crmd {what}s list`.")
+    if len(rows) > 1:
+        raise UsageError(f"More than one {what}'s id begins with {prefix}.", hint="Give more of it.")
+    return rows[0]

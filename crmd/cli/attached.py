@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import asyncpg
 
-from crmd.cli.asking import bounds_of
+from crmd.cli.asking import bounds_of, only_one
 from crmd.cli.session import configured, in_loop, log_quietly
-from crmd.errors import CrmdError, UsageError
+from crmd.errors import CrmdError
 from crmd.reaching import reached
 from crmd.store.pools import open_pools
 from crmd.store.queries import load_queries
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from crmd.store.pools import Pool
 
 _SQL = load_queries("crmd.store")
+_AnswerT = TypeVar("_AnswerT")
 
 
 @contextlib.asynccontextmanager
@@ -39,12 +40,12 @@ async def database(config: Config) -> AsyncIterator[Pool]:
             raise CrmdError("The database is not set up for this version.", hint="Run `crmd migrate`.") from error
 
 
-def on_database(arguments: Namespace, work: Callable[[Pool, Config], Awaitable[int]]) -> int:
-    """Run a command that needs no more than the database; answers its exit code."""
+def on_database(arguments: Namespace, work: Callable[[Pool, Config], Awaitable[_AnswerT]]) -> _AnswerT:
+    """Do what needs no more than the database of the configuration; gives what `work` does."""
     log_quietly(arguments)
     config = configured(arguments)
 
-    async def reach() -> int:
+    async def reach() -> _AnswerT:
         async with database(config) as pool:
             return await work(pool, config)
 
@@ -57,10 +58,5 @@ async def job_id_of(pool: Pool, prefix: str) -> UUID:
     Raises:
         UsageError: There is none, or more than one.
     """
-    rows = await pool.fetch(_SQL.ids_like, *bounds_of(prefix, "job"))
-    if not rows:
-        raise UsageError(f"There is no job {prefix}.", hint="See `crmd jobs list`.")
-    if len(rows) > 1:
-        raise UsageError(f"More than one job's id begins with {prefix}.", hint="Give more of it.")
-    found: UUID = rows[0]["id"]
+    found: UUID = only_one(await pool.fetch(_SQL.ids_like, *bounds_of(prefix, "job")), prefix, "job")["id"]
     return found

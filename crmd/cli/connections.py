@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crmd.cli.acting import acting
-from crmd.cli.asking import bounds_of, workspace_of
+from crmd.cli.asking import bounds_of, only_one, workspace_of
 from crmd.cli.attached import on_database
 from crmd.cli.probing import probe
 from crmd.cli.screen import show_record, show_rows
@@ -16,7 +16,7 @@ from crmd.composition import opened
 from crmd.connections import keeping
 from crmd.connections.account import Account
 from crmd.connections.account import listed as accounts_of
-from crmd.errors import CrmdError, ExitCode, UsageError
+from crmd.errors import CrmdError, ExitCode
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -118,8 +118,4 @@ def _change(arguments: Namespace, action: str, work: Callable[[Pool, Account], A
 async def _account(pool: Pool, prefix: str) -> Account:
     first, last = bounds_of(prefix, "connection")
     found = [account for account in await accounts_of(pool) if first <= account.id <= last]
-    if not found:
-        raise UsageError(f"There is no connection {prefix}.", hint="See `crmd connections list`.")
-    if len(found) > 1:
-        raise UsageError(f"More than one connection's id begins with {prefix}.", hint="Give more of it.")
-    return found[0]
+    return only_one(found, prefix, "connection")

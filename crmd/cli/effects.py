@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from crmd.cli.acting import acting
-from crmd.cli.asking import bounds_of, uuid_of, workspace_of
+from crmd.cli.asking import bounds_of, only_one, uuid_of, workspace_of
 from crmd.cli.attached import on_database
 from crmd.cli.screen import show_record, show_rows
 from crmd.errors import CrmdError, ExitCode, UsageError
 from crmd.store import effects
+from crmd.telling import span_text
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -105,22 +106,12 @@ async def _resolve(pool: Pool, row: Mapping[str, Any], state: EffectState, recei
 
 async def _found(pool: Pool, prefix: str) -> dict[str, Any]:
     first, last = bounds_of(prefix, "effect")
-    rows = await effects.between(pool, first, last)
-    if not rows:
-        raise UsageError(f"There is no effect {prefix}.", hint="See `crmd effects list`.")
-    if len(rows) > 1:
-        raise UsageError(f"More than one effect's id begins with {prefix}.", hint="Give more of it.")
-    return dict(rows[0])
+    return dict(only_one(await effects.between(pool, first, last), prefix, "effect"))
 
 
 def _told(row: dict[str, Any]) -> dict[str, Any]:
     """The row, its age in words that people read, and what is to be done about it."""
-    return {**row, "age": _age(row["age_seconds"]), "next": _next(row["state"], row["id"])}
-
-
-def _age(seconds: int) -> str:
-    minutes = seconds // 60
-    return f"{minutes // 60}h{minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m{seconds % 60:02d}s"  # noqa: PLR2004 - minutes of an hour
+    return {**row, "age": span_text(row["age_seconds"]), "next": _next(row["state"], row["id"])}
 
 
 def _next(state: EffectState, effect_id: UUID) -> str | None:

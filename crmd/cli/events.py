@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from crmd.cli.asking import bounds_of, uuid_of, workspace_of
+from crmd.cli.asking import bounds_of, only_one, uuid_of, workspace_of
 from crmd.cli.attached import on_database
 from crmd.cli.enqueue import instant_of
 from crmd.cli.screen import clean, emit_json, output, show_record, show_rows
@@ -125,9 +125,5 @@ async def event_id_of(pool: Pool, prefix: str) -> UUID:
         UsageError: There is none, or more than one.
     """
     rows = await pool.fetch(_SQL.event_ids_like, *bounds_of(prefix, "event"))
-    if not rows:
-        raise UsageError(f"There is no event {prefix}.", hint="See `crmd events list`.")
-    if len(rows) > 1:
-        raise UsageError(f"More than one event's id begins with {prefix}.", hint="Give more of it.")
-    found: UUID = rows[0]["id"]
+    found: UUID = only_one(rows, prefix, "event")["id"]
     return found

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crmd.cli.attached import on_database
 from crmd.cli.screen import show_rows
-from crmd.cli.tuning import with_database
 from crmd.errors import ExitCode
 from crmd.store import tuning
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from crmd.config.loading import Config
     from crmd.store.pools import Pool
 
 COLUMNS = {
@@ -30,11 +31,11 @@ COLUMNS = {
 def listed(arguments: Namespace) -> int:
     """List limits, and keys that are set, paused or closed."""
 
-    async def work(pool: Pool) -> list[dict[str, Any]]:
+    async def work(pool: Pool, _config: Config) -> list[dict[str, Any]]:
         return [_shown(dict(row)) for row in await tuning.limits(pool)]
 
     empty = "No limit is declared, and no key is set, paused or closed."
-    show_rows(with_database(arguments, work), COLUMNS, is_json=arguments.is_json, empty=empty)
+    show_rows(on_database(arguments, work), COLUMNS, is_json=arguments.is_json, empty=empty)
     return ExitCode.OK
 
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from crmd.cli.attached import on_database
 from crmd.cli.screen import show_rows
 from crmd.cli.session import configured
-from crmd.cli.tuning import with_database
 from crmd.errors import ExitCode
 from crmd.store import tuning
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
+    from crmd.config.loading import Config
     from crmd.store.pools import Pool
 
 COLUMNS = {
@@ -32,10 +33,10 @@ def listed(arguments: Namespace) -> int:
     """List queues."""
     configured_slots = {name: queue.slots for name, queue in configured(arguments).queues.items()}
 
-    async def work(pool: Pool) -> list[dict[str, Any]]:
+    async def work(pool: Pool, _config: Config) -> list[dict[str, Any]]:
         return [_shown(dict(row), configured_slots) for row in await tuning.queues(pool, list(configured_slots))]
 
-    show_rows(with_database(arguments, work), COLUMNS, is_json=arguments.is_json, empty="There are no queues.")
+    show_rows(on_database(arguments, work), COLUMNS, is_json=arguments.is_json, empty="There are no queues.")
     return ExitCode.OK
 
 

@@ -9,18 +9,18 @@ import msgspec
 
 from crmd.cli.acting import acting
 from crmd.cli.asking import no_such, workspace_of
-from crmd.cli.attached import database
+from crmd.cli.attached import on_database
 from crmd.cli.screen import show_record, show_rows
-from crmd.cli.session import configured, in_loop, log_quietly
 from crmd.due import ticks_after
 from crmd.errors import ExitCode
 from crmd.store import schedules
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
     from datetime import datetime
 
+    from crmd.config.loading import Config
     from crmd.store.pools import Pool
 
 TICKS = 3
@@ -39,12 +39,12 @@ COLUMNS = {
 def listed(arguments: Namespace) -> int:
     """List schedules with their next three ticks."""
 
-    async def work(pool: Pool) -> list[dict[str, Any]]:
+    async def work(pool: Pool, _config: Config) -> list[dict[str, Any]]:
         workspace_id = workspace_of(arguments.workspace)
         rows = await schedules.listed(pool, workspace_id=workspace_id, after=arguments.after, limit=arguments.limit)
         return [{**row, "next_ticks": next_ticks(row, TICKS)} for row in rows]
 
-    rows = with_database(arguments, work)
+    rows = on_database(arguments, work)
     if not arguments.is_json:
         rows = [{**row, "next_ticks": "  ".join(map(_short, row["next_ticks"]))} for row in rows]
     show_rows(rows, COLUMNS, is_json=arguments.is_json, empty="There are no schedules; `crmd migrate` declares them.")
@@ -54,25 +54,25 @@ def listed(arguments: Namespace) -> int:
 def show(arguments: Namespace) -> int:
     """Show one schedule."""
 
-    async def work(pool: Pool) -> dict[str, Any]:
+    async def work(pool: Pool, _config: Config) -> dict[str, Any]:
         row = await one(pool, arguments.id)
         return {**row, "payload": _plain(row["payload"]), "next_ticks": next_ticks(row, TICKS)}
 
-    show_record(with_database(arguments, work), is_json=arguments.is_json)
+    show_record(on_database(arguments, work), is_json=arguments.is_json)
     return ExitCode.OK
 
 
 def foretell(arguments: Namespace) -> int:
     """Show the next ticks of a schedule: in UTC, on the clock of its zone, and when its job is due."""
 
-    async def work(pool: Pool) -> list[dict[str, Any]]:
+    async def work(pool: Pool, _config: Config) -> list[dict[str, Any]]:
         row = await one(pool, arguments.id)
         return [
             {"due_at": tick, "local": local, "run_at": run_at}
             for tick, local, run_at in schedules.shown(row, next_ticks(row, arguments.count))
         ]
 
-    rows = with_database(arguments, work)
+    rows = on_database(arguments, work)
     columns = {"due_at": "due", "local": "on its clock", "run_at": "job runs"}
     show_rows(rows, columns, is_json=arguments.is_json, empty="It has no next tick: it is paused, done or broken.")
     return ExitCode.OK
@@ -89,14 +89,14 @@ def resume(arguments: Namespace) -> int:
 
 
 def _set_paused(arguments: Namespace, *, is_paused: bool, is_made_up: bool) -> int:
-    async def work(pool: Pool) -> dict[str, Any]:
+    async def work(pool: Pool, _config: Config) -> dict[str, Any]:
         name = "schedules.pause" if is_paused else "schedules.resume"
         async with acting(pool, name, arguments.id, is_made_up=is_made_up or None):
             await schedules.set_paused(pool, arguments.id, is_paused=is_paused, is_made_up=is_made_up)
             row = await one(pool, arguments.id)
         return {"id": row["id"], "is_paused": row["is_paused"], "next_ticks": next_ticks(row, TICKS)}
 
-    show_record(with_database(arguments, work), is_json=arguments.is_json)
+    show_record(on_database(arguments, work), is_json=arguments.is_json)
     return ExitCode.OK
 
 
@@ -106,18 +106,6 @@ def next_ticks(row: Mapping[str, Any], count: int) -> list[datetime]:
         return []
     handled = max(row["now"], row["last_due_at"] or row["now"])
     return list(islice(ticks_after(schedules.timetable_of(row), handled), count))
-
-
-def with_database(arguments: Namespace, work: Callable[[Pool], Awaitable[Any]]) -> Any:  # noqa: ANN401 - what `work` answers
-    """Do something with the database of the configuration."""
-    log_quietly(arguments)
-    config = configured(arguments)
-
-    async def reach() -> Any:  # noqa: ANN401 - the same
-        async with database(config) as pool:
-            return await work(pool)
-
-    return in_loop(config, reach)
 
 
 async def one(pool: Pool, schedule_id: str) -> Mapping[str, Any]:

@@ -9,8 +9,9 @@ import msgspec
 
 from crmd.cli.acting import acting
 from crmd.cli.asking import job_type_named, payload_of, uuid_of, workspace_of
+from crmd.cli.attached import on_database
 from crmd.cli.enqueue import instant_of, seconds_of
-from crmd.cli.schedules import one, with_database
+from crmd.cli.schedules import one
 from crmd.cli.screen import show_record, show_rows
 from crmd.cli.session import configured, in_loop, log_quietly
 from crmd.composition import opened
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
+    from crmd.config.loading import Config
     from crmd.store.pools import Pool
 
 COLUMNS = {"due_at": "due", "answer": "answer", "job_id": "job"}
@@ -69,7 +71,7 @@ def add(arguments: Namespace) -> int:
 def remove(arguments: Namespace) -> int:
     """Drop a schedule that was made at run time."""
 
-    async def work(pool: Pool) -> None:
+    async def work(pool: Pool, _config: Config) -> None:
         workspace, _, name = arguments.id.rpartition("/")
         async with acting(pool, "schedules.remove", arguments.id):
             if not await _drop(pool, name, workspace):
@@ -77,7 +79,7 @@ def remove(arguments: Namespace) -> int:
                 hint = f"Pause it, or set jobs.{row['job_type']}.enabled to false."
                 raise UsageError(f"The schedule {arguments.id} is declared by a plugin.", hint=hint)
 
-    with_database(arguments, work)
+    on_database(arguments, work)
     show_record({"id": arguments.id, "state": "removed"}, is_json=arguments.is_json)
     return ExitCode.OK
 
@@ -87,7 +89,7 @@ def backfill(arguments: Namespace) -> int:
     after, before = instant_of(arguments.after), instant_of(arguments.before)
     proofs = timedelta(days=configured(arguments).retention.tick_days)
 
-    async def work(pool: Pool) -> list[dict[str, Any]]:
+    async def work(pool: Pool, _config: Config) -> list[dict[str, Any]]:
         row = await one(pool, arguments.id)
         _check_window(row["now"], after, before, proofs)
         ticks = ticks_between(schedules.timetable_of(row), after, before, arguments.max)
@@ -102,7 +104,7 @@ def backfill(arguments: Namespace) -> int:
             found["fired"] = len(made)
         return [_answer(tick, "fired" if tick in made else "fired already", made.get(tick)) for tick in ticks]
 
-    rows = with_database(arguments, work)
+    rows = on_database(arguments, work)
     show_rows(rows, COLUMNS, is_json=arguments.is_json, empty="The schedule has no tick in this window.")
     return ExitCode.OK
 

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from crmd.cli.acting import acting
 from crmd.cli.asking import no_such
-from crmd.cli.attached import database
+from crmd.cli.attached import on_database
 from crmd.cli.enqueue import seconds_of
 from crmd.cli.screen import show_record
-from crmd.cli.session import configured, in_loop, log_quietly
+from crmd.cli.session import configured
 from crmd.errors import ExitCode, UsageError
 from crmd.store import tuning
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Awaitable, Callable
 
+    from crmd.config.loading import Config
     from crmd.store.pools import Pool
 
 WEIGHT_MAX = 1000.0
@@ -25,29 +25,17 @@ _KINDS = frozenset({"queue", "workspace", "connection"})
 _KEY = re.compile(r"[A-Za-z0-9_.:@+/-]{1,300}", re.ASCII)
 
 
-def with_database(arguments: Namespace, work: Callable[[Pool], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever work answers
-    """Do `work` on the database of the configuration."""
-    log_quietly(arguments)
-    config = configured(arguments)
-
-    async def run() -> Any:  # noqa: ANN401 - whatever work answers
-        async with database(config) as pool:
-            return await work(pool)
-
-    return in_loop(config, run)
-
-
 def pause(arguments: Namespace) -> int:
     """Let a key rest."""
     key, reason = _key(arguments), _reason(arguments)
     seconds = float(seconds_of(arguments.duration)) if arguments.duration else None
 
-    async def work(pool: Pool) -> None:
+    async def work(pool: Pool, _config: Config) -> None:
         await _check_known(pool, key)
         async with acting(pool, f"{arguments.command}.pause", key, reason=reason, seconds=seconds):
             await tuning.pause(pool, key, reason=reason, seconds=seconds)
 
-    with_database(arguments, work)
+    on_database(arguments, work)
     lasts = arguments.duration or "until it is resumed"
     show_record({"key": key, "state": "paused", "for": lasts, "reason": reason}, is_json=arguments.is_json)
     return ExitCode.OK
@@ -57,11 +45,11 @@ def resume(arguments: Namespace) -> int:
     """Let a key go on."""
     key = _key(arguments)
 
-    async def work(pool: Pool) -> bool:
+    async def work(pool: Pool, _config: Config) -> bool:
         async with acting(pool, f"{arguments.command}.resume", key, reason=arguments.reason or None):
             return await tuning.resume(pool, key)
 
-    if not with_database(arguments, work):
+    if not on_database(arguments, work):
         raise UsageError(f"{key} is not paused.", hint=f"`crmd {arguments.command}` shows what is.")
     show_record({"key": key, "state": "resumed"}, is_json=arguments.is_json)
     return ExitCode.OK
@@ -97,7 +85,7 @@ def _change(arguments: Namespace, values: dict[str, Any]) -> int:
         raise UsageError("Give a value, or --reset.")
     reason = arguments.reason if arguments.is_reset else _reason(arguments)
 
-    async def work(pool: Pool) -> bool:
+    async def work(pool: Pool, _config: Config) -> bool:
         if not arguments.is_reset:
             await _check_known(pool, key)
         async with acting(pool, f"{arguments.command}.{arguments.action}", key, reason=reason or None, **given):
@@ -106,7 +94,7 @@ def _change(arguments: Namespace, values: dict[str, Any]) -> int:
             await tuning.tune(pool, key, reason=reason, **given)
             return True
 
-    if not with_database(arguments, work):
+    if not on_database(arguments, work):
         raise UsageError(f"Nothing is set of {key}.", hint=f"`crmd {arguments.command}` shows what is.")
     state = "reset" if arguments.is_reset else "set"
     show_record({"key": key, "state": state, **given}, is_json=arguments.is_json)

@@ -45,6 +45,12 @@ CREATE TABLE crmd.job_log (
     PRIMARY KEY (job_id, id)
 );
 
+-- Ids sort by time: whatever was made earlier than so many days ago lies before this one.
+CREATE FUNCTION crmd.oldest_id(days integer) RETURNS uuid LANGUAGE sql STABLE SET search_path = pg_catalog AS $$
+    SELECT (lpad(to_hex((extract(epoch FROM crmd.clock() - make_interval(days => oldest_id.days)) * 1000)::bigint), 12, '0')
+        || '70008000000000000000')::uuid
+$$;
+
 -- An error's sentence without what differs from job to job: ids, numbers, quoted names.
 CREATE FUNCTION crmd.cause_of(message text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT regexp_replace(regexp_replace(regexp_replace(regexp_replace(left(split_part(message, E'\n', 1), 300),
@@ -129,4 +135,4 @@ BEGIN
     END LOOP;
 END $$;
 
-REVOKE EXECUTE ON FUNCTION crmd.cause_of, crmd.fingerprint, crmd.enqueue_again, crmd.redrive_many FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION crmd.oldest_id, crmd.cause_of, crmd.fingerprint, crmd.enqueue_again, crmd.redrive_many FROM PUBLIC;

@@ -2,8 +2,7 @@
 -- Ids sort by time, so they lie before one bound; unfinished jobs are spared.
 -- $1 int: days  $2 int: rows at most. Index: job_log_pkey.
 WITH bound AS (
-    SELECT (lpad(to_hex((extract(epoch FROM (SELECT crmd.clock()) - make_interval(days => $1)) * 1000)::bigint), 12, '0')
-        || '70008000000000000000')::uuid AS id
+    SELECT crmd.oldest_id($1) AS id
 ), swept AS (
     DELETE FROM crmd.job_log WHERE (job_id, id) IN (
         SELECT l.job_id, l.id FROM crmd.job_log l, bound b

@@ -4,8 +4,7 @@
 -- Schedules that are done stay as long as ended jobs do.
 -- Index: item_pkey, family_pkey, step_pkey, waiting_pkey, dependency_job, schedule_done; crmd.unique_key and crmd.bucket are read whole.
 WITH bound AS (
-    SELECT (lpad(to_hex((extract(epoch FROM (SELECT crmd.clock()) - make_interval(days => $1)) * 1000)::bigint), 12, '0')
-        || '70008000000000000000')::uuid AS id
+    SELECT crmd.oldest_id($1) AS id
 ), items AS (
     DELETE FROM crmd.item WHERE (job_id, item) IN (
         SELECT i.job_id, i.item FROM crmd.item i, bound b
