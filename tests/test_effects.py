@@ -231,13 +231,14 @@ async def test_a_probe_that_finds_nothing_lets_it_be_sent(workbench: Workbench, 
     async def lose() -> None:
         post.accepted.clear()
 
-    for _ in range(3):
+    post.on_send = lose
+    job = await workbench.run_job("probed", {"to": "ann"})
+    assert job.status in {"scheduled", "pending"}
+    for _ in range(2):
         post.on_send = lose
-        job = await workbench.run_job("probed", {"to": "ann"}) if not post.handed else None
-        if job is None:
-            post.accepted.clear()
-            await workbench.clock.advance(400)
-            [job] = await workbench.drain()
+        post.accepted.clear()
+        await workbench.clock.advance(400)
+        [job] = await workbench.drain()
         assert job.status in {"scheduled", "pending"}
     assert len(post.handed) == 3
     post.accepted.clear()

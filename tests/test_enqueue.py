@@ -241,7 +241,8 @@ async def test_each_of_a_batch_has_its_answer(bench: Workbench) -> None:
 async def test_a_full_limit_rejects_and_leaves_no_key(bench: Workbench) -> None:
     """What a full limit rejects is answered so, alone and in a batch, with keys or without; its key is free."""
     keys = ["a", "b", "c", "c", "a"]
-    for on_conflict, taken in (("return", "returned"), ("replace", "replaced")):
+    answers_of: dict[OnConflict, str] = {"return": "returned", "replace": "replaced"}
+    for on_conflict, taken in answers_of.items():
         answers = await crmd.enqueue_many(
             bench._pool, "seats", [{"text": key} for key in keys], unique_keys=keys, on_conflict=on_conflict
         )

@@ -58,8 +58,8 @@ async def test_the_time_counts_from_when_it_was_due(bench: Workbench) -> None:
     later = await crmd.enqueue(bench._pool, "lapses", delay_seconds=600)
     longer = await crmd.enqueue(bench._pool, "lapses", expires_in_seconds=3600)
     until = await crmd.enqueue(bench._pool, "lapses", expires_at=START + timedelta(seconds=5))
-    at = dict(await bench._pool.fetch("SELECT id, expires_at - crmd.clock() FROM crmd.job"))
-    seconds = {job_id: left.total_seconds() for job_id, left in at.items()}
+    rows = await bench._pool.fetch("SELECT id, expires_at - crmd.clock() AS left FROM crmd.job")
+    seconds = {row["id"]: row["left"].total_seconds() for row in rows}
     assert seconds == {later.id: 660, longer.id: 3600, until.id: 5}
 
 

@@ -130,7 +130,7 @@ async def test_hashed_times_are_each_ones_own(frozen: Pool) -> None:
     await make(frozen, [("H H * * *", "UTC")] * 40)
     rows = await frozen.fetch("SELECT id, expression, timezone, offset_seconds, next_due_at FROM crmd.schedule")
     assert len({row["next_due_at"] for row in rows}) > 35
-    assert all(schedules.timetable_of(row).next_after(START) == row["next_due_at"] for row in rows)
+    assert all(schedules.timetable_of(dict(row)).next_after(START) == row["next_due_at"] for row in rows)
 
 
 @pytest.mark.slow

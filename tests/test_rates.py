@@ -197,8 +197,9 @@ async def test_a_fast_rate_asks_the_database_less(database: Pool, clock: Hands) 
 async def test_units_ahead_are_not_used_after_a_refusal(database: Pool, clock: Hands) -> None:
     """Whoever is told to pause forgets what it took ahead."""
     limiter, rate = clock.daemon(), Rate(1000)
-    for _ in range(3):
-        gate = await limiter.acquire("x", rate, 1)
+    for _ in range(2):
+        await limiter.acquire("x", rate, 1)
+    gate = await limiter.acquire("x", rate, 1)
     assert limiter._stock["x"].units > 0
     await gate.close(60, "429")
     with pytest.raises(GateClosed):
@@ -221,7 +222,8 @@ async def test_failures_in_a_row_close_the_gate_for_all(database: Pool, clock: H
     await _fail(other)
     closed = await gates.closed(database, "k")
     assert closed is not None
-    assert (closed.wait_seconds, closed.reason) == (pytest.approx(15), "down")
+    assert closed.wait_seconds == pytest.approx(15)
+    assert closed.reason == "down"
     with pytest.raises(GateClosed):
         await one.pass_gate("k")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Redrive = Callable[[Pool, UUID], Awaitable[UUID | None]]
 
 SQL = load_queries("crmd.testing")
-OLD_META = {
+OLD_META: dict[str, Any] = {
     "isAwaited": True, "isBatch": True, "batchId": str(uuid4()), "fromStep": "a", "failedItemsOf": str(uuid4()),
     "correlationId": "c", "retriedFrom": str(uuid4()),
 }  # fmt: skip

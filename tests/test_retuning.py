@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from crmd.testing import Workbench
+    from crmd.tuning import Tuning
 
 OPTIONS = EngineOptions(version="test", slots={"slow": 10}, poll_max_seconds=0.01)
 COMPLETED = "SELECT count(*) FROM crmd.archive WHERE status = 'completed'"
@@ -62,7 +63,7 @@ async def test_a_queue_that_rests_is_not_claimed(workbench: Workbench) -> None:
 @pytest.mark.crmd_plugins(sample_jobs)
 async def test_word_ends_the_wait_for_the_next_look(workbench: Workbench) -> None:
     """A look that is asked for happens at once; what it reads is told."""
-    told = []
+    told: list[Tuning] = []
     looking = Retuning(workbench._pool, told.append)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(looking.look_once)
@@ -88,13 +89,14 @@ async def test_work_with_and_without_keys_shares_the_slots(slots: int) -> None:
 
         return Source(claim)
 
+    sources, now = [source("plain"), source("keyed")], 0.0
+
     async def claim_often(times: int) -> None:
         nonlocal now
         for _ in range(times):
             sources.reverse()
             assert await claim_from(sources, slots, UUID(int=1), now := now + 0.001) <= slots
 
-    sources, now = [source("plain"), source("keyed")], 0.0
     await claim_often(21)
     assert abs(got["plain"] - got["keyed"]) <= slots + 1
     before = dict(got)

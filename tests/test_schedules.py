@@ -120,7 +120,7 @@ async def row_of(workbench: Workbench, schedule_id: str) -> Mapping[str, Any]:
     """A row of crmd.schedule."""
     row = await workbench._pool.fetchrow("SELECT * FROM crmd.schedule WHERE id = $1", schedule_id)
     assert row is not None
-    return row
+    return dict(row)
 
 
 async def test_a_user_gets_the_time_of_their_zone(workbench: Workbench, app: App) -> None:

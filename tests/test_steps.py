@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import durable_jobs
+import anyio
 import durable_plugin
 import pytest
 from durable_jobs import CALLS, PROGRAM, Point, called, point
@@ -208,7 +208,7 @@ async def test_one_name_twice_in_a_task_group_is_refused(workbench: Workbench) -
     """Beside each other, which of two steps of one name is which cannot be told."""
 
     async def handler(ctx: crmd.Context) -> None:
-        async with durable_jobs.anyio.create_task_group() as tasks:
+        async with anyio.create_task_group() as tasks:
             tasks.start_soon(ctx.step, "same", called, "same")
             tasks.start_soon(ctx.step, "same", called, "same")
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     Outside = asyncpg.Connection[asyncpg.Record]
+    Action = Callable[[], Awaitable[list[UUID]]]
 
 pytestmark = pytest.mark.slow
 SECONDS = 20.0
@@ -53,9 +54,9 @@ class Driver:
 
     async def run(self, until: float) -> None:
         """Until that instant of the monotonic clock."""
-        actions = (
-            [self.enqueue] * 6 + [self.emit] * 3 + [self.cancel, self.batch, self.pause, self.resume, self.schedule]
-        )
+        actions: list[Action] = [
+            *[self.enqueue] * 6, *[self.emit] * 3, self.cancel, self.batch, self.pause, self.resume, self.schedule
+        ]  # fmt: skip
         while time.monotonic() < until:
             try:
                 made = await self._transaction(actions)
@@ -64,7 +65,7 @@ class Driver:
                 continue
             self.made += made
 
-    async def _transaction(self, actions: list[Callable[[], Awaitable[list[UUID]]]]) -> list[UUID]:
+    async def _transaction(self, actions: list[Action]) -> list[UUID]:
         made: list[UUID] = []
         async with self.connection.transaction():
             for action in self._random.choices(actions, k=self._random.randint(1, 4)):

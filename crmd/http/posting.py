@@ -11,7 +11,7 @@ from crmd.errors import EffectRefused
 from crmd.http.retry import OutcomeUnknown
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Callable
 
     from crmd.effecting import Effect, Send
     from crmd.http.response import Response
@@ -27,8 +27,9 @@ _PERHAPS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT, HTTPStatu
 class Requesting(Protocol):
     """The guarded client, or that of a connection."""
 
-    def request(self, method: str, url: str, /, **parts: Any) -> Awaitable[Response]:  # noqa: ANN401 - the parts of either
-        """Send a request and read its answer."""
+    @property
+    def request(self) -> Callable[..., Awaitable[Response]]:
+        """Send a request and read its answer; each takes parts of its own."""
 
 
 def posting(client: Requesting, url: str, **parts: Any) -> Send:  # noqa: ANN401 - the parts of either client

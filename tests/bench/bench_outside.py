@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -51,6 +52,10 @@ async def _per_second(count: int, step: Callable[[int], Awaitable[object]]) -> f
     return count / (time.perf_counter() - begun)
 
 
+async def _take(limiter: Limiter, rate: Rate, _number: int) -> object:
+    return await limiter.acquire(f"b{rate.burst}", rate, 1)
+
+
 async def _context(bench: Workbench) -> JobContext:
     job_id = (await bench.enqueue("bench-send")).id
     [row] = await leases.claim_one(bench._pool, bench._daemon_id, job_id, uuid4())
@@ -73,7 +78,7 @@ async def _measure(config: Config) -> None:
         sys.stdout.write(f"effects, known:      {await _per_second(EFFECTS, effect):8.0f} a second\n")
         limiter = Limiter(bench._pool)
         for words, rate in (("one by one", Rate(1e7, burst=1e6)), ("taken ahead", Rate(1e7, burst=1e7))):
-            speed = await _per_second(TAKES, lambda _, rate=rate: limiter.acquire(f"b{rate.burst}", rate, 1))
+            speed = await _per_second(TAKES, partial(_take, limiter, rate))
             sys.stdout.write(f"units, {words:12}: {speed:8.0f} a second\n")
 
 

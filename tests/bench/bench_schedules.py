@@ -22,9 +22,9 @@ def main() -> None:
     for expression in EXPRESSIONS:
         timetable = read_timetable(expression, "Europe/Zurich")
         began = time.perf_counter()
-        tick = START
+        tick: datetime | None = START
         for _ in range(ROUNDS):
-            tick = START if tick.year > START.year + 100 else timetable.next_after(tick)
+            tick = START if tick is None or tick.year > START.year + 100 else timetable.next_after(tick)
         micros = (time.perf_counter() - began) / ROUNDS * 1e6
         sys.stdout.write(f"next tick of {expression:20} {micros:8.1f} us\n")
     minutely = read_timetable("* * * * *", "Europe/Zurich")

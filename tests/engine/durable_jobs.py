@@ -220,9 +220,11 @@ async def _operate(ctx: crmd.Context, place: int, word: str, number: int) -> obj
         case "beside":
             return await _beside(ctx, place, number)
         case "sleep":
-            return await ctx.sleep(number * 60)
+            await ctx.sleep(number * 60)
+            return None
         case "nap":
-            return await ctx.sleep(0.001)
+            await ctx.sleep(0.001)
+            return None
         case "wait":
             event = await ctx.wait_for_event("approved", match={"number": number})
             return event and event.data["number"]
