@@ -11,6 +11,8 @@ import asyncpg
 import pytest
 from fleet import install_plugin, running_fleet
 
+from crmd.store.queries import load_queries
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     Outside = asyncpg.Connection[asyncpg.Record]
     Action = Callable[[], Awaitable[list[UUID]]]
 
+SQL = load_queries("crmd.store")
 pytestmark = pytest.mark.slow
 SECONDS = 20.0
 DRIVERS = 4
@@ -164,6 +167,9 @@ async def test_each_job_of_a_storm_comes_to_its_end(crmd_dsn: str, tmp_path: Pat
             "SELECT id FROM unnest($1::uuid[]) AS m(id) WHERE id NOT IN (SELECT id FROM crmd.archive)", made
         )
         assert lost == []
+        assert {row[0] for row in await fleet.connection.fetch(LEFT)} <= {"waiting"}
+        # A job that ends in the moment in which an emitter hands it an event leaves its wait to the upkeep.
+        await fleet.connection.fetch(SQL.upkeep_sweep, 30, 5000)
         assert {row[0] for row in await fleet.connection.fetch(LEFT)} == set()
         deadlocks = await fleet.connection.fetchval(
             "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
