@@ -64,17 +64,24 @@ async def running_embedded(
 
 
 @asynccontextmanager
-async def temporary_embedded(settings: Mapping[str, str] | None = None) -> AsyncIterator[EmbeddedServer]:
-    """A fast server whose data is gone after the block, for tests and demonstrations."""
-    with _temporary_folder() as folder:
+async def temporary_embedded(
+    settings: Mapping[str, str] | None = None, *, below: Path | None = None
+) -> AsyncIterator[EmbeddedServer]:
+    """A fast server whose data is gone after the block, for tests and demonstrations.
+
+    Args:
+        settings: As for `running_embedded`.
+        below: Where its folder is made; None: where the machine keeps temporary files.
+    """
+    with _temporary_folder(below) as folder:
         async with running_embedded(folder, settings={**THROWAWAY, **(settings or {})}) as server:
             yield server
 
 
 @contextmanager
-def _temporary_folder() -> Iterator[Path]:
+def _temporary_folder(below: Path | None) -> Iterator[Path]:
     """A private folder in a short place that any account may pass through; gone after the block."""
-    with tempfile.TemporaryDirectory(prefix="crmd-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="crmd-", dir=below, ignore_cleanup_errors=True) as name:
         folder = Path(name)
         if os.geteuid() == 0:
             folder.chmod(0o711)  # ours alone to read, but the server's account must pass through

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from crmd.embedded.account import server_account
 from crmd.embedded.parameters import THROWAWAY
+from crmd.testing.databases import quick_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ class PrivateServer:
 def private_server(programs: Path) -> Iterator[PrivateServer]:
     """A running server that is gone, with its data, after the block."""
     account = server_account(None)
-    with tempfile.TemporaryDirectory(prefix="crmd-pg-", ignore_cleanup_errors=True) as name:
+    with tempfile.TemporaryDirectory(prefix="crmd-pg-", dir=quick_folder(), ignore_cleanup_errors=True) as name:
         if not account.is_ours:
             os.chown(name, account.uid, account.gid)
         server = PrivateServer(programs, Path(name), account)
