@@ -104,21 +104,6 @@ async def test_limits_hold_at_every_instant(crmd_dsn: str, tmp_path: Path) -> No
             assert _most_at_once((s[3], s[4]) for s in spans if s[0] == "mark-local" and s[2] == daemon.pid) <= 2
 
 
-async def test_poison_is_dead_after_three_crashes(crmd_dsn: str, tmp_path: Path) -> None:
-    """A job that takes a daemon and two processes of its own down is dead as poison, and other jobs finish."""
-    async with running_fleet(crmd_dsn, tmp_path, count=1) as fleet:
-        await fleet.enqueue("mark", 1, '{"lethal": true}')
-        await fleet.daemons[-1].ended()
-        fleet.start()
-        await fleet.until("SELECT count(*) FROM crmd.archive WHERE status = 'dead'", 1)
-        await fleet.enqueue("mark", 5)
-        await fleet.until(COMPLETED, 5)
-        poison = await fleet.connection.fetchrow("SELECT crash_count, errors FROM crmd.archive WHERE status = 'dead'")
-        assert poison is not None
-        assert poison["crash_count"] == 3
-        assert '"Poison"' in poison["errors"]
-
-
 async def test_blocked_loop_keeps_its_leases(crmd_dsn: str, tmp_path: Path) -> None:
     """A handler that blocks the loop for longer than a lease costs no job its lease, and is named with its stack."""
     async with running_fleet(crmd_dsn, tmp_path) as fleet:

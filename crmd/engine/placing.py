@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from crmd.engine.casualty import Crashed, HostLost
+from crmd.engine.casualty import Crashed, HostLost, OverLimit
 from crmd.engine.handling import current_run
 from crmd.engine.suspicion import after_crash
-from crmd.outcome import Decided
+from crmd.outcome import Decided, Forgotten
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from crmd.engine.services import Services
     from crmd.engine.threads import Threads
     from crmd.job_type import JobType
+    from crmd.outcome import Outcome
 
 
 @dataclass(slots=True)
@@ -94,6 +95,9 @@ class Places:
                 if run.stop is not None:
                     raise
                 return Decided(after_crash(run, error))
+            if (harm := _harm(job_type, outcome)) is not None and run.stop is None:
+                self._charge(run, harm)
+                return Decided(after_crash(run, harm))
             if run.stop is None:
                 self.blame.survived(job_type.plugin, run.token.id)
             return Decided(outcome)
@@ -103,6 +107,14 @@ class Places:
     def _charge(self, run: Run, error: Crashed) -> None:
         if run.stop is None and not isinstance(error, HostLost):
             self.blame.crashed(run.job_type.plugin, run.token.id, str(error))
+
+
+def _harm(job_type: JobType, outcome: Outcome) -> Crashed | None:
+    """What would have taken a daemon down: more memory than a process may have, by a job that runs in a daemon."""
+    error = None if isinstance(outcome, Forgotten) else outcome.error
+    if error is None or error.name != OverLimit.__name__ or job_type.runs_in == "process":
+        return None
+    return Crashed(error.message)
 
 
 def _current() -> Run:

@@ -143,8 +143,18 @@ async def never_ends(ctx: crmd.Context) -> None:
             continue
 
 
+def _hoard() -> None:
+    """Takes 8 GiB for good, as fast as memory is filled on a small machine."""
+    held = []
+    for _ in range(512):
+        held.append(bytearray(b"x" * 16 * MIB))
+        time.sleep(0.02)
+
+
 @crmd.job("kills-daemon", queue="fast", timeout_seconds=60)
 async def kills_daemon(ctx: crmd.Context, payload: What) -> None:
-    """Dies of a signal, in whatever process it runs."""
+    """Kills whatever process it runs in, in its way; `hoards` leaves that to whoever watches over memory."""
     await anyio.sleep(payload.seconds)
+    if payload.how == "hoards":
+        _hoard()
     os.kill(os.getpid(), signal.SIGSEGV)

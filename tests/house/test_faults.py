@@ -46,7 +46,7 @@ def test_every_fault_has_its_row(rows: list[Row]) -> None:
 
 def test_every_row_is_shown_by_tests_that_exist(page: Path, rows: list[Row], tests: dict[Path, ast.Module]) -> None:
     """Each link of a row is the name of a test function and leads to the file that holds it."""
-    named = {path: {node.name for node in ast.walk(tree) if _is_test(node)} for path, tree in tests.items()}
+    named = {path: _functions(tree) for path, tree in tests.items()}
     wrong = [
         f"F{row.number}: {name}"
         for row in rows
@@ -62,5 +62,6 @@ def test_what_is_not_shown_says_why(rows: list[Row]) -> None:
     assert unshown == {row.number for row in rows if row.shown.startswith(ABSENT)}
 
 
-def _is_test(node: ast.AST) -> bool:
-    return isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+def _functions(tree: ast.Module) -> set[str]:
+    found = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return {node.name for node in found if node.name.startswith("test_")}
