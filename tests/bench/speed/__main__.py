@@ -1,0 +1,71 @@
+"""`python -m speed`: the figures of `make bench`, of `make bench STEADY=1`, or the soak.
+
+No table is printed, and the exit code is 1, when a check of the figures' own fails. It is 2 when one misses its bar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from speed.database import NEWEST, prepared_ground
+from speed.drawing import drawn
+from speed.failure import BenchError
+from speed.figure import lines_of
+from speed.plan import ROWS, chosen
+from speed.record import about, machine, write_json, written
+from speed.rounds import run_rounds, tell
+from speed.sizes import scaled
+from speed.table import show
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+FAILED = 1
+MISSED = 2
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print."""
+    given = _parser().parse_args(arguments)
+    try:
+        return _measured(given)
+    except BenchError as error:
+        tell(f"no table, since a check failed: {error}")
+        return FAILED
+
+
+def _measured(given: Namespace) -> int:
+    only = [name for name in given.only.split(",") if name]
+    figures, sizes = chosen(only), scaled(given.jobs)
+    with prepared_ground({version for figure in figures for version in figure.versions}) as ground:
+        rounds = asyncio.run(run_rounds(ground, figures, sizes, given.rounds))
+        told = about(ground)
+    lines = lines_of(ROWS, rounds)
+    show(lines)
+    if given.json is not None:
+        write_json(given.json, {**told, "table": written(lines), "rounds": rounds})
+    if given.svg is not None:
+        there = machine()
+        title = f"crmd on {there['processors']} processors, {there['model']}, PostgreSQL {NEWEST}"
+        given.svg.write_text(drawn(lines, title))
+    return MISSED if any(line.is_reached is False for line in lines) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    jobs = os.environ.get("BENCH_JOBS")
+    parser = argparse.ArgumentParser(prog="make bench", description="Measure crmd on this machine.")
+    parser.add_argument("--only", default="", help="names of figures, separated by commas; all by default")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; the median counts")
+    parser.add_argument("--jobs", type=int, default=jobs and int(jobs), help="of a drain; the others in proportion")
+    parser.add_argument("--json", type=Path, help="file for every value")
+    parser.add_argument("--svg", type=Path, help="file for a drawing")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,32 @@
+"""The figure of a daemon with nothing to do: what it uses, and what the server uses because of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from speed.daemons import running_daemons
+
+if TYPE_CHECKING:
+    from speed.database import Ground
+    from speed.figure import Values
+    from speed.sizes import Sizes
+
+BUILT_IN = '["crm", "gmail", "contacts", "health"]'
+# After this its start is over, and whatever comes once after it.
+QUIET_SECONDS = 10.0
+MEBIBYTE = 2**20
+
+
+async def idle(ground: Ground, sizes: Sizes) -> Values:
+    """Processor seconds of the daemon and of the whole server within so many seconds; memory of the daemon."""
+    async with (
+        ground.fresh() as database,
+        running_daemons(database, 1, PLUGINS__ENABLED=BUILT_IN) as [daemon],
+    ):
+        await asyncio.sleep(QUIET_SECONDS)
+        before = daemon.used_seconds, database.cluster.used_seconds
+        await asyncio.sleep(sizes.idle_seconds)
+        after = daemon.used_seconds, database.cluster.used_seconds
+        resident = daemon.resident_bytes / MEBIBYTE
+    return {"daemon": after[0] - before[0], "server": after[1] - before[1], "resident": resident}
