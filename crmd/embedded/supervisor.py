@@ -78,6 +78,25 @@ async def temporary_embedded(
             yield server
 
 
+@asynccontextmanager
+async def unattended_embedded(settings: Mapping[str, str]) -> AsyncIterator[EmbeddedServer]:
+    """A server that nobody starts again when it ends, for whoever stops and starts it on purpose; gone after the block.
+
+    Args:
+        settings: PostgreSQL parameters over `parameters.DURABLE`.
+    """
+    with _temporary_folder(None) as folder:
+        folders = make_state_dir(folder)
+        with locked(folders.lock):
+            server = await _prepared(folders, settings)
+            await server.start()
+            try:
+                await server.make_database()
+                yield server
+            finally:
+                await server.stop()
+
+
 @contextmanager
 def _temporary_folder(below: Path | None) -> Iterator[Path]:
     """A private folder in a short place that any account may pass through; gone after the block."""
