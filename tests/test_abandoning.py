@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio.lowlevel
 import pytest
@@ -18,6 +18,7 @@ from crmd.outcome import Stop
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from uuid import UUID
 
     from crmd.testing import Workbench
 
@@ -39,6 +40,12 @@ async def stubborn(ctx: crmd.Context) -> None:
 @crmd.job("quick", queue="fast")
 async def quick(ctx: crmd.Context) -> None:
     """Ends at once."""
+
+
+async def claimed(workbench: Workbench) -> tuple[list[Any], UUID]:
+    """What is due, and the claim that it is of."""
+    rows = await workbench._claim()
+    return rows, rows[0]["claim_id"]
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +71,7 @@ async def test_a_given_up_drainer_is_replaced(workbench: Workbench, monkeypatch:
     executor = Executor(workbench.everything.services, settler, {"fast": 1})
     queue = executor.queues["fast"]
     first = (await workbench.enqueue("stubborn")).id
-    [run] = executor.accept(queue, await workbench._claim())
+    [run] = executor.accept(queue, *await claimed(workbench))
     await turns()
     run.halt(Stop.TIMEOUT)
     await turns()
@@ -80,7 +87,7 @@ async def test_a_given_up_drainer_is_replaced(workbench: Workbench, monkeypatch:
     await turns()
     assert len(SWALLOWED) <= swallowed + 1  # one may have been on its way
     second = (await workbench.enqueue("quick")).id
-    executor.accept(queue, await workbench._claim())
+    executor.accept(queue, *await claimed(workbench))
     await turns()
     await settler.settle_once()
     assert (await workbench.finished(second)).status == "completed"
@@ -101,7 +108,7 @@ async def test_a_drainers_own_fault_is_told(workbench: Workbench, monkeypatch: p
     monkeypatch.setattr(executing, "handle", broken)
     executor = Executor(workbench.everything.services, Settler(workbench._pool, lambda _: None), {"fast": 1})
     await workbench.enqueue("quick")
-    executor.accept(executor.queues["fast"], await workbench._claim())
+    executor.accept(executor.queues["fast"], *await claimed(workbench))
     with pytest.raises(RuntimeError, match="of the engine itself"):
         await executor.failing()
     await executor.close()

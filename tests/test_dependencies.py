@@ -17,6 +17,7 @@ from crmd.engine.handling import handle
 from crmd.engine.run import Run
 from crmd.engine.settler import Settler
 from crmd.store import jobs, leases
+from crmd.store.claimed_row import whole
 from crmd.store.jobs import NewJobs
 from crmd.store.leases import BEGINNING, Token
 
@@ -225,7 +226,7 @@ async def test_enqueuers_and_settlers_at_once_lose_no_release(workbench: Workben
     async def work(rounds: int) -> None:
         for _ in range(rounds):
             rows = await leases.claim_ready(pool, daemon_id, "fast", 3, BEGINNING, leases.new_claim_id())
-            for row in rows:
+            for row in map(whole, rows):
                 run = Run(row, services.job_types[row["type"]], Token(row["id"], row["fence"], row["claim_id"]))
                 if random_source.random() < 0.3:
                     await leases.give_back(pool, [run.token])

@@ -12,6 +12,7 @@ import pytest
 import crmd
 from crmd.lanes import Turns
 from crmd.store import jobs, lane_claims, leases, tuning
+from crmd.store.claimed_row import whole
 from crmd.store.jobs import NewJobs
 from crmd.store.leases import BEGINNING
 from crmd.tuning import UNTUNED
@@ -52,14 +53,15 @@ async def enqueue(
 async def claim(workbench: Workbench, slots: int, turns: Turns, tuned: Tuning = UNTUNED) -> list[Any]:
     """One claim of jobs with keys."""
     pool = workbench.everything.pools.control
-    return await lane_claims.claim_lanes(pool, workbench._daemon_id, "normal", slots, turns, {}, uuid4(), tuned)
+    rows = await lane_claims.claim_lanes(pool, workbench._daemon_id, "normal", slots, turns, {}, uuid4(), tuned)
+    return [whole(row) for row in rows]
 
 
 async def end(workbench: Workbench, rows: list[Any]) -> None:
     """The jobs have run."""
     async with workbench.everything.pools.control.acquire() as connection:
         tokens = [leases.Token(row["id"], row["fence"], row["claim_id"]) for row in rows]
-        assert len(await leases.settle_done(connection, tokens)) == len(rows)
+        assert await leases.settle_done(connection, tokens) == len(rows)
 
 
 async def test_a_busy_tenant_does_not_starve_another(workbench: Workbench) -> None:
@@ -140,7 +142,8 @@ async def test_low_work_never_starves(workbench: Workbench, workspace: int | Non
     while waited < 60:
         await enqueue(workbench, "open", 3, workspace, "critical")
         if workspace is None:
-            rows = await leases.claim_ready(pool, workbench._daemon_id, "normal", 2, BEGINNING, uuid4())
+            ready = await leases.claim_ready(pool, workbench._daemon_id, "normal", 2, BEGINNING, uuid4())
+            rows = [whole(row) for row in ready]
         else:
             rows = await claim(workbench, 2, turns)
         await end(workbench, rows)

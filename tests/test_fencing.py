@@ -89,7 +89,7 @@ async def test_a_lost_claim_settles_nothing(
     await pool.execute("INSERT INTO crmd.family (parent_id, total, pending) VALUES ($1, 1, 1)", run.token.id)
     before = await _state(workbench)
     async with pool.acquire() as connection:
-        assert await leases.settle_done(connection, [run.token]) == set()
+        assert await leases.settle_done(connection, [run.token]) == 0
         assert await leases.settle_ended(connection, [EndedRow(run.token, "completed")]) == set()
         assert (
             await leases.settle_requeued(connection, [RequeuedRow(run.token, 0.0, is_attempt_given_back=True)]) == set()

@@ -132,7 +132,7 @@ async def test_one_life_after_another(workbench: Workbench) -> None:
     async def write() -> None:
         ended.append("written")
         async with workbench._pool.acquire() as connection:
-            assert len(await leases.settle_done(connection, finished)) == len(finished)
+            assert await leases.settle_done(connection, finished) == len(finished)
 
     life = Incarnation(
         workbench.everything.pools, executor, version="test", queues=["fast"], lease_seconds=600.0,

@@ -165,7 +165,7 @@ class Once:
         for row in rows:
             if row["queue"] not in executor.queues:
                 executor.add_queue(row["queue"], 1)
-            executor.accept(executor.queues[row["queue"]], [row])
+            executor.accept(executor.queues[row["queue"]], [row], row["claim_id"])
 
     def _local_free(self) -> dict[str, int]:
         taken = self._engine.executor.taken_of_type

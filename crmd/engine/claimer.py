@@ -17,16 +17,17 @@ import anyio
 from crmd.engine.source import Source, claim_from
 from crmd.lanes import Turns
 from crmd.store import lane_claims, leases
+from crmd.store.claimed_row import watermark_of
 from crmd.store.leases import BEGINNING, Token
 from crmd.store.queries import load_queries
 from crmd.tuning import UNTUNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     from crmd.engine.executor import Executor, Queue
+    from crmd.store.leases import Watermark
     from crmd.store.pools import Pool
     from crmd.tuning import Tuning
 
@@ -67,7 +68,7 @@ class Claimer:
         self._poll_max_seconds = poll_max_seconds
         self._local_limits = local_limits
         self._tuning = tuning
-        self._watermark: tuple[datetime, UUID] = BEGINNING
+        self._watermark: Watermark = BEGINNING
         self._restart_at = 0.0
         self._turns = Turns()
         self._sources = [Source(self._claim_lanes), Source(self._claim_ready)]
@@ -148,16 +149,16 @@ class Claimer:
         if now >= self._restart_at:
             self._watermark = BEGINNING
             self._restart_at = now + RESTART_SECONDS
-        rows = await self._claim_behind_watermark(wanted, daemon_id)
+        claim_id = leases.new_claim_id()
+        rows = await self._claim_behind_watermark(wanted, daemon_id, claim_id)
         if not rows and self._watermark is not BEGINNING:
             self._watermark = BEGINNING
-            rows = await self._claim_behind_watermark(wanted, daemon_id)
+            rows = await self._claim_behind_watermark(wanted, daemon_id, claim_id)
         if rows:
-            self._watermark = max((row["rank_at"], row["id"]) for row in rows)
-        return await self._accept(rows, daemon_id)
+            self._watermark = watermark_of(rows)
+        return await self._accept(rows, claim_id, daemon_id)
 
-    async def _claim_behind_watermark(self, wanted: int, daemon_id: UUID) -> list[Any]:
-        claim_id = leases.new_claim_id()
+    async def _claim_behind_watermark(self, wanted: int, daemon_id: UUID, claim_id: UUID) -> list[Any]:
         with self._answer_may_be_lost(claim_id):
             return await leases.claim_ready(
                 self._pool, daemon_id, self._queue.name, wanted, self._watermark, claim_id, self._tuned.paused_types
@@ -174,7 +175,7 @@ class Claimer:
         except BaseException:
             self._turns.forget()
             raise
-        return await self._accept(rows, daemon_id)
+        return await self._accept(rows, claim_id, daemon_id)
 
     @contextmanager
     def _answer_may_be_lost(self, claim_id: UUID) -> Iterator[None]:
@@ -189,28 +190,28 @@ class Claimer:
         """What a claim got whose answer was lost is ours to run."""
         while self._unknown_claims:
             rows = await leases.find_claim(self._pool, self._unknown_claims[0])
-            self._unknown_claims.pop(0)
-            await self._accept(rows, daemon_id)
+            claim_id = self._unknown_claims.pop(0)
+            await self._accept(rows, claim_id, daemon_id)
 
-    async def _accept(self, rows: list[Any], daemon_id: UUID) -> int:
+    async def _accept(self, rows: list[Any], claim_id: UUID, daemon_id: UUID) -> int:
         """Run what was claimed; if this life of the daemon ended or drains meanwhile, give it back in order."""
         if not rows:
             return 0
         if daemon_id != self.daemon_id:
-            await leases.give_back(self._pool, [Token(row["id"], row["fence"], row["claim_id"]) for row in rows])
+            await leases.give_back(self._pool, [Token(row["id"], row["fence"], claim_id) for row in rows])
             return 0
-        self._executor.accept(self._queue, [row for row in rows if row["unique_key"] is None])
         unique = [row for row in rows if row["unique_key"] is not None]
-        try:
-            await self._free_started(unique)
-        finally:
-            self._executor.accept(self._queue, unique)
+        self._executor.accept(
+            self._queue, [row for row in rows if row["unique_key"] is None] if unique else rows, claim_id
+        )
+        if unique:  # keys of scope `waiting` are free before their jobs start: a job may enqueue its own successor
+            try:
+                await leases.free_started(
+                    self._pool, [row["id"] for row in unique], [row["unique_key"] for row in unique]
+                )
+            finally:
+                self._executor.accept(self._queue, unique, claim_id)
         return len(rows)
-
-    async def _free_started(self, rows: list[Any]) -> None:
-        """Keys of scope `waiting` are free before their jobs start, so that a job may enqueue its own successor."""
-        if rows:
-            await leases.free_started(self._pool, [row["id"] for row in rows], [row["unique_key"] for row in rows])
 
     @property
     def _tuned(self) -> Tuning:

@@ -70,8 +70,8 @@ class Claimers:
         """Jobs have ended: what those with keys held is free for the next."""
         lanes: defaultdict[str, list[str]] = defaultdict(list)
         for run, _ in settled:
-            if run.row["lane"] is not None:
-                lanes[run.queue].append(run.row["lane"])
+            if (lane := run.claimed["lane"]) is not None:
+                lanes[run.queue].append(lane)
         for queue in lanes.keys() & self._claimers.keys():
             self._claimers[queue].freed(lanes[queue])
 

@@ -84,12 +84,15 @@ class Executor:
         self.runs: dict[UUID, Run] = {}
         self.taken_of_type: Counter[str] = Counter()
 
-    def accept(self, queue: Queue, rows: Iterable[Any], job_types: Mapping[str, JobType] | None = None) -> list[Run]:
+    def accept(
+        self, queue: Queue, rows: Iterable[Any], claim_id: UUID, job_types: Mapping[str, JobType] | None = None
+    ) -> list[Run]:
         """Take claimed rows and run them. A job whose type no loaded plugin declares is sent back to wait.
 
         Args:
             queue: Whose room they take.
             rows: Of claim_*.sql.
+            claim_id: Of the claim that they are of.
             job_types: By name and alias; None: those of the services.
         """
         known = self._services.job_types if job_types is None else job_types
@@ -97,8 +100,8 @@ class Executor:
         for row in rows:
             name = row["type"]
             job_type = known.get(name) or unknown_job_type(name)
-            run = Run(row, job_type, Token(row["id"], row["fence"], row["claim_id"]))
-            self.runs[run.token.id] = run
+            job_id = row["id"]
+            run = self.runs[job_id] = Run(row, job_type, Token(job_id, row["fence"], claim_id))
             self.taken_of_type[name] += 1
             runs.append(run)
         queue.taken += len(runs)
@@ -236,7 +239,7 @@ class Executor:
 
     def _finished(self, queue: Queue, run: Run) -> None:
         queue.taken -= 1
-        self.taken_of_type[run.row["type"]] -= 1
+        self.taken_of_type[run.claimed["type"]] -= 1
         if self.runs.get(run.token.id) is run:  # a later claim of the same job may stand there by now
             del self.runs[run.token.id]
         if not queue.room_made.is_set():

@@ -97,7 +97,7 @@ async def _happened(run: Run, services: Services) -> Happened:
         if job_type.payload_type is NoPayload:
             value = await job_type.handler(context)
         else:
-            value = await job_type.handler(context, job_type.decode(run.row["payload"], run.row["meta"]))
+            value = await job_type.handler(context, job_type.decode(run.claimed["payload"], run.claimed["meta"]))
     except UsageError as error:  # a payload that does not fit never will
         return Raised(FailJob(str(error)))
     except (KeyboardInterrupt, GeneratorExit):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from anyio import CancelScope
 
 from crmd.clock import boot_seconds
+from crmd.job_type import JobType
 from crmd.outcome import Stop
+from crmd.store.claimed_row import whole
+from crmd.store.leases import Token
 from crmd.stored_text import clean_text, encode_bounded
-
-if TYPE_CHECKING:
-    from anyio import CancelScope
-
-    from crmd.job_type import JobType
-    from crmd.store.leases import Token
 
 NOTE_MAX = 200
 REASON_MAX = 500
@@ -58,50 +59,52 @@ class Progress:
         return encode_bounded(value)
 
 
-class Run:
-    """A claimed job in this process.
+class Run(msgspec.Struct, eq=False):
+    """A claimed job in this process; a struct, since one is made for every job.
 
-    Slots only, and one object a job: this stands on the hot path.
+    Attributes:
+        claimed: Its row as the claim answered it; `row` has all columns.
+        job_type: What it is.
+        token: What proves that it is held.
+        has_children: By this attempt; the settler asks for those that earlier ones have started.
     """
 
-    __slots__ = (
-        "deadline",
-        "has_children",
-        "job_type",
-        "progress",
-        "queue",
-        "reason",
-        "row",
-        "scope",
-        "started",
-        "stop",
-        "stopped",
-        "token",
-    )
+    claimed: Any
+    job_type: JobType
+    token: Token
+    scope: CancelScope | None = None
+    stop: Stop | None = None
+    reason: str = ""
+    progress: Progress | None = None
+    has_children: bool = False
+    started: float = 0.0
+    deadline: float = 0.0
+    stopped: float = 0.0
+    _row: Mapping[str, Any] | None = None
 
-    def __init__(self, row: Any, job_type: JobType, token: Token) -> None:  # noqa: ANN401 - a row of claim_*.sql
-        self.row = row
-        self.job_type = job_type
-        self.token = token
-        self.queue: str = row["queue"]
-        self.scope: CancelScope | None = None
-        self.stop: Stop | None = None
-        self.reason = ""
-        self.progress: Progress | None = None
-        self.has_children = False  # by this attempt; the settler asks for those that earlier ones have started
-        self.started = 0.0
-        self.deadline = 0.0
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """Every column of the job; taken apart when first asked for, since a no-op handler never does."""
+        if self._row is None:
+            self._row = whole(self.claimed)
+        return self._row
+
+    @property
+    def queue(self) -> str:
+        """Of the job, which need not be that of the slot in which it runs."""
+        queue: str = self.row["queue"]
+        return queue
 
     @property
     def leaves_nothing(self) -> bool:
         """Whether its end concerns nobody but itself: no progress, key, parent or children to be booked."""
-        row = self.row
+        claimed = self.claimed
         return (
             self.progress is None
             and not self.has_children
             and self.token.fence == 1  # an earlier claim may have started children
-            and row["parent_id"] is None
-            and row["unique_key"] is None
+            and claimed["parent_id"] is None
+            and claimed["unique_key"] is None
         )
 
     def halt(self, why: Stop, reason: str = "") -> None:

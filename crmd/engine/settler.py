@@ -81,8 +81,9 @@ class Settler:
         done = [run.token for run, outcome in batch if outcome is DONE and run.leaves_nothing]
         try:
             if len(done) == len(batch):
-                left = _left(done, await leases.settle_done(connection, done))
-                lost = len(left) - len(await leases.settle_ended(connection, left)) if left else 0
+                lost = len(done) - await leases.settle_done(connection, done)
+                if lost:
+                    lost -= len(await leases.settle_ended(connection, _the_longer_way(done)))
             else:
                 lost = await _write_together(connection, batch, done)
         except UNREACHABLE:
@@ -118,12 +119,13 @@ async def _write_together(connection: Connection, batch: list[Settled], done: li
         ended, requeued, parents = _rows(others, await _with_children(connection, others))
         await _write_items(connection, others)
         moved: set[UUID] = set()
+        moved_done = 0
         # Leases before families, as everybody takes them: see crmd.cancel.
         gathering = [row for row in requeued if row.held == "gather"]
         requeued = [row for row in requeued if row.held != "gather"]
         if done:
-            moved |= await leases.settle_done(connection, done)
-            ended += _left(done, moved)
+            moved_done = await leases.settle_done(connection, done)
+            ended += _the_longer_way(done) if moved_done < len(done) else []
         if requeued:
             moved |= await leases.settle_requeued(connection, requeued)
         for token in [parent.token for parent in parents] + [row.token for row in gathering]:
@@ -137,12 +139,12 @@ async def _write_together(connection: Connection, batch: list[Settled], done: li
         # Connections behind leases, as a job's own transaction takes them.
         if outcomes := connection_outcomes(one for one in others if one[0].token.id in moved):
             await connections.mark_outcomes(connection, outcomes)
-    return len({run.token for run, outcome in batch if not isinstance(outcome, Forgotten)}) - len(moved)
+    return len({run.token for run, outcome in batch if not isinstance(outcome, Forgotten)}) - len(moved) - moved_done
 
 
-def _left(done: list[Token], moved: set[UUID]) -> list[EndedRow]:
-    """Jobs that went well and whose end somebody waits for, or whose lease is lost: the longer way tells."""
-    return [EndedRow(token, "completed") for token in done if token.id not in moved]
+def _the_longer_way(done: list[Token]) -> list[EndedRow]:
+    """For jobs whose end somebody waits for, or whose lease is lost; what the short way has moved is not found again."""
+    return [EndedRow(token, "completed") for token in done]
 
 
 async def _write_items(connection: Connection, batch: list[Settled]) -> None:

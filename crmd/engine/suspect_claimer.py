@@ -34,5 +34,6 @@ async def claim_suspects_once(house: House) -> float:
             services.pools.control, [Token(row["id"], row["fence"], row["claim_id"]) for row in rows]
         )
         return LOOK_SECONDS
-    executor.accept(executor.suspects, rows, services.suspect_types)
+    if rows:
+        executor.accept(executor.suspects, rows, rows[0]["claim_id"], services.suspect_types)
     return 0.05 if rows and len(rows) >= wanted else LOOK_SECONDS

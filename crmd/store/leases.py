@@ -4,26 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 from uuid import UUID, uuid4
+
+import msgspec
 
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from crmd.store.pools import Connection, Pool
 
 _SQL = load_queries("crmd.store")
-BEGINNING = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
+Watermark: TypeAlias = tuple[datetime, UUID]
+"""How far a queue is claimed, as (rank_at, id) of its last job."""
+BEGINNING: Watermark = (datetime(1, 1, 1, tzinfo=UTC), UUID(int=0))
 
 
-class Token(NamedTuple):
-    """What proves that a job is held: both fence and claim id must match its row."""
+class Token(msgspec.Struct, frozen=True, gc=False):
+    """What proves that a job is held: both fence and claim id must match its row. One is made for every job."""
 
     id: UUID
     fence: int
     claim_id: UUID
+
+    def __iter__(self) -> Iterator[object]:
+        """As the parameters of a statement."""
+        return iter((self.id, self.fence, self.claim_id))
 
 
 @dataclass(slots=True)
@@ -55,11 +63,11 @@ async def claim_ready(
     daemon_id: UUID,
     queue: str,
     limit: int,
-    watermark: tuple[datetime, UUID],
+    watermark: Watermark,
     claim_id: UUID,
     paused_types: Sequence[str] = (),
 ) -> list[Any]:
-    """Claim up to `limit` due jobs that need no key, behind the watermark (rank_at, id), in order of rank."""
+    """Claim up to `limit` due jobs that need no key, behind the watermark, in order; see `claimed_row.whole`."""
     return await pool.fetch(_SQL.claim_ready, queue, limit, claim_id, *watermark, daemon_id, paused_types)
 
 
@@ -92,9 +100,12 @@ async def free_started(pool: Pool, ids: Sequence[UUID], keys: Sequence[str]) -> 
     await pool.execute(_SQL.unique_started, ids, keys)
 
 
-async def settle_done(connection: Connection, tokens: Sequence[Token]) -> set[UUID]:
-    """Move jobs that went well and left nothing to say to the archive; answers those that were still ours."""
-    return {row["id"] for row in await connection.fetch(_SQL.settle_done, *_tokens(tokens))}
+async def settle_done(connection: Connection, tokens: Sequence[Token]) -> int:
+    """Move jobs of their first claim that went well and left nothing to say; answers how many were still ours."""
+    places: dict[UUID, int] = {}
+    claims = [places.setdefault(token.claim_id, len(places) + 1) for token in tokens]
+    moved: int = await connection.fetchval(_SQL.settle_done, [token.id for token in tokens], claims, list(places))
+    return moved
 
 
 async def settle_ended(connection: Connection, rows: Sequence[EndedRow]) -> set[UUID]:
@@ -193,4 +204,4 @@ def new_claim_id() -> UUID:
 
 
 def _tokens(tokens: Sequence[Token]) -> tuple[list[UUID], list[int], list[UUID]]:
-    return [token[0] for token in tokens], [token[1] for token in tokens], [token[2] for token in tokens]
+    return [token.id for token in tokens], [token.fence for token in tokens], [token.claim_id for token in tokens]

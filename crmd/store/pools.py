@@ -6,8 +6,10 @@ heartbeat have a connection each, which they open themselves with `connect`.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,6 +18,7 @@ import asyncpg
 import msgspec
 
 from crmd.errors import UnreachableError
+from crmd.store.primary import Primary
 from crmd.stored_text import encode_json
 
 if TYPE_CHECKING:
@@ -56,9 +59,10 @@ class Server:
     """How a PostgreSQL server is reached.
 
     Args:
-        dsn: With its password; never logged.
+        dsn: With its password; never logged. It may name several hosts, of which one is the primary.
         listen_dsn: A direct address for LISTEN when `dsn` leads through a pooler.
-        statement_cache: Off behind PgBouncer in transaction mode.
+        statement_cache: Off behind PgBouncer in transaction mode, where a session has no settings of its own either.
+        primary: Which host is the primary, as this process knows.
     """
 
     dsn: str
@@ -67,26 +71,27 @@ class Server:
     connect_timeout_seconds: float = 10.0
     statement_timeout_seconds: float = 10.0
     statement_cache: bool = True
+    primary: Primary = field(default_factory=Primary, compare=False, repr=False)
 
     def connect_arguments(self, application_name: str) -> dict[str, Any]:
         """The keyword arguments for asyncpg that hold for every connection.
 
         The server ends a statement by itself a little earlier than the client gives up on it, so that a cut link
-        leaves nothing running.
+        leaves nothing running. A pooler of transactions refuses such settings: the role must have them there.
         """
         milliseconds = int(self.statement_timeout_seconds * 1000)
+        bounds = {
+            "statement_timeout": str(milliseconds),
+            "lock_timeout": str(min(milliseconds, 5000)),
+            "idle_in_transaction_session_timeout": "60000",
+            "jit": "off",
+        }
         return {
             "dsn": self.dsn,
             "timeout": self.connect_timeout_seconds,
             "command_timeout": self.statement_timeout_seconds + 5,
             "statement_cache_size": 1024 if self.statement_cache else 0,
-            "server_settings": {
-                "application_name": application_name,
-                "statement_timeout": str(milliseconds),
-                "lock_timeout": str(min(milliseconds, 5000)),
-                "idle_in_transaction_session_timeout": "60000",
-                "jit": "off",
-            },
+            "server_settings": {"application_name": application_name, **(bounds if self.statement_cache else {})},
         }
 
 
@@ -97,6 +102,11 @@ class Pools:
     server: Server
     control: Pool
     plugins: Pool
+
+    async def renew(self) -> None:
+        """Let no connection that is open now be taken from a pool again."""
+        await self.control.expire_connections()
+        await self.plugins.expire_connections()
 
 
 async def connect(
@@ -116,7 +126,7 @@ async def connect(
     if is_direct and server.listen_dsn is not None:
         arguments["dsn"] = server.listen_dsn
     try:
-        connection: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(**arguments)
+        connection: asyncpg.Connection[asyncpg.Record] = await server.primary.connect(**arguments)
     except (*UNREACHABLE, asyncpg.PostgresError, ValueError) as error:
         raise UnreachableError(
             f"PostgreSQL cannot be reached: {_reason(error)}.",
@@ -147,7 +157,9 @@ async def open_pools(
     try:
         plugins = await _open_pool(server, "crmd plugins", server.pool_max, _set_object_codec)
         try:
-            yield Pools(server, control, plugins)
+            pools = Pools(server, control, plugins)
+            with server.primary.watched(partial(_renew_soon, pools, asyncio.get_running_loop())):
+                yield pools
         finally:
             await _close(plugins)
     finally:
@@ -161,10 +173,15 @@ async def _open_pool(
     init: Callable[[Connection], Any],
     reset: Callable[[Connection], Any] | None = None,
 ) -> Pool:
-    arguments = server.connect_arguments(name)
+    arguments = {**server.connect_arguments(name), "connect": server.primary.connect}
     return await asyncpg.create_pool(
         **arguments, min_size=0, max_size=size, init=init, reset=reset, max_inactive_connection_lifetime=300
     )
+
+
+def _renew_soon(pools: Pools, loop: asyncio.AbstractEventLoop) -> None:
+    """In the loop of the pools, from whichever thread."""
+    asyncio.run_coroutine_threadsafe(pools.renew(), loop)
 
 
 async def _leave_as_it_is(_connection: Connection) -> None:
@@ -216,4 +233,6 @@ def _reason(error: BaseException) -> str:
         return "the address is not a PostgreSQL URL"
     if isinstance(error, TimeoutError):
         return "it did not answer in time"
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "only standbys answer, and no primary"
     return str(error.strerror or error) if isinstance(error, OSError) else type(error).__name__

@@ -10,6 +10,7 @@ from crmd.engine.heartbeat import register
 from crmd.errors import UsageError
 from crmd.lanes import Turns
 from crmd.store import lane_claims, leases
+from crmd.store.claimed_row import whole
 from crmd.store.leases import BEGINNING
 from crmd.store.queries import load_queries
 from crmd.testing.attempt import PATIENCE_SECONDS, Attempt, kill
@@ -52,7 +53,7 @@ class VirtualDaemon:
             found += await leases.claim_ready(self._pool, self.id, queue, room, BEGINNING, claim_id)
             room = jobs_max - len(found)
             found += await lane_claims.claim_lanes(self._pool, self.id, queue, room, Turns(), {}, claim_id)
-        return found
+        return [whole(row) for row in found]
 
     async def claim_job(self, job_id: UUID) -> Any:  # noqa: ANN401 - a row of claim_one.sql
         """Claim one waiting job.

@@ -21,6 +21,7 @@ from crmd.errors import UsageError
 from crmd.events.projecting import Projecting
 from crmd.lanes import Turns
 from crmd.store import jobs, lane_claims, leases
+from crmd.store.claimed_row import whole
 from crmd.store.leases import BEGINNING, Token
 from crmd.store.queries import load_queries
 from crmd.testing.expecting import Expecting
@@ -213,7 +214,7 @@ class Workbench:
             found += await lane_claims.claim_lanes(self._pool, self._daemon_id, queue, BATCH, Turns(), {}, claim_id)
         if due["suspects"]:
             found += await leases.claim_suspects(self._pool, self._daemon_id, due["suspects"], claim_id)
-        return found
+        return [whole(row) for row in found]
 
     async def _run(self, row: Any) -> None:  # noqa: ANN401 - a row of claim_*.sql
         services = self.everything.services

@@ -5,6 +5,7 @@
 -- are walked over once and not with every claim; the caller restarts it when dry, on a wake-up and every second.
 -- $1 text: queue  $2 int: how many at most  $3 uuid: claim id  $4 timestamptz, $5 uuid: watermark
 -- $6 uuid: daemon id. A daemon that was declared dead claims nothing.  $7 text[]: job types that rest
+-- Columns that few handlers look at are answered in one, see crmd/store/claimed_row.py.
 -- Index: job_ready (queue, rank_at, id), then job_pkey.
 WITH taken AS (
     DELETE FROM crmd.job WHERE id = ANY (ARRAY(
@@ -25,6 +26,6 @@ SELECT t.id, $3, $6, n.clock, t.run_at, t.rank_at, t.created_at, t.fence + 1, t.
     t.crash_count + 1, t.snooze_count, t.type, t.queue, t.priority, t.payload, t.lane, t.workspace_id, t.user_id,
     t.parent_id, t.unique_key, coalesce(t.started_at, n.clock), t.checkpoint, t.progress, t.errors, t.meta
 FROM taken t, (SELECT crmd.clock() AS clock) n
-RETURNING id, type, fence, attempt, payload, rank_at, max_attempts, crash_count, priority, queue, workspace_id, user_id,
-    parent_id, lane, run_at, created_at, checkpoint, meta, claim_id, snooze_count,
-    unique_key
+RETURNING id, type, fence, payload, lane, parent_id, unique_key, meta,
+    record_send(ROW(rank_at, id, claim_id, attempt, max_attempts, crash_count, snooze_count, priority, queue, workspace_id,
+        user_id, run_at, created_at, checkpoint)) AS cold

@@ -1,0 +1,81 @@
+"""Rows of a claim: what every job needs as columns, and the rest packed in one, which few handlers ever look at.
+
+To decode a column costs more than to claim it. So the statements that claim in bulk answer the columns that decide how
+a job runs, and one more, `cold`, made by `record_send` in PostgreSQL: it is taken apart when somebody asks.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from operator import itemgetter
+from struct import Struct
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from crmd.store.leases import BEGINNING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from crmd.store.leases import Watermark
+
+_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_LENGTH = Struct("!ii")  # of a field: its type's oid and its bytes, -1 for NULL
+_LONG = Struct("!q")
+_INTEGER = Struct("!i")
+_SHORT = Struct("!h")
+
+
+def _instant(data: bytes) -> datetime:
+    return _EPOCH + timedelta(microseconds=_LONG.unpack(data)[0])
+
+
+def _uuid(data: bytes) -> UUID:
+    return UUID(bytes=data)
+
+
+# In the order of claim_ready.sql and crmd.claim_lanes. The first two are NOT NULL and of fixed size, so that the bytes
+# of two rows compare as (rank_at, id) do.
+_FIELDS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
+    ("rank_at", _instant),
+    ("id", _uuid),
+    ("claim_id", _uuid),
+    ("attempt", lambda data: _SHORT.unpack(data)[0]),
+    ("max_attempts", lambda data: _SHORT.unpack(data)[0]),
+    ("crash_count", lambda data: _SHORT.unpack(data)[0]),
+    ("snooze_count", lambda data: _INTEGER.unpack(data)[0]),
+    ("priority", bytes.decode),
+    ("queue", bytes.decode),
+    ("workspace_id", _uuid),
+    ("user_id", _uuid),
+    ("run_at", _instant),
+    ("created_at", _instant),
+    ("checkpoint", itemgetter(slice(1, None))),  # behind the version of jsonb's binary form
+)
+_cold = itemgetter("cold")
+
+
+def whole(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Every column of a claimed job; `row` itself when it has them already."""
+    cold = row.get("cold")
+    return row if cold is None else {**row, **_unpacked(cold)}
+
+
+def watermark_of(rows: Iterable[Mapping[str, Any]]) -> Watermark:
+    """The last of these rows in the order of the queue, as (rank_at, id)."""
+    cold = max(map(_cold, rows), default=None)
+    if cold is None:
+        return BEGINNING
+    first = _unpacked(cold, _FIELDS[:2])
+    return first["rank_at"], first["id"]
+
+
+def _unpacked(cold: bytes, fields: tuple[tuple[str, Callable[[bytes], object]], ...] = _FIELDS) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    place = _INTEGER.size  # behind the number of fields
+    for name, read in fields:
+        _, size = _LENGTH.unpack_from(cold, place)
+        place += _LENGTH.size
+        values[name] = None if size < 0 else read(cold[place : place + size])
+        place += max(size, 0)
+    return values
