@@ -69,6 +69,18 @@ class UnreachableError(CrmdError):
     default_exit_code = ExitCode.UNREACHABLE
 
 
+class OutdatedError(CrmdError):
+    """This installation is older than its database, which a newer one has changed in a way that it cannot follow."""
+
+    default_exit_code = ExitCode.CONFIG
+
+    def __init__(self, migration: str) -> None:
+        super().__init__(
+            f"This crmd is too old for its database: a newer one has applied {migration}, which it does not know.",
+            hint="Upgrade this installation; the newer daemons go on meanwhile.",
+        )
+
+
 class JobError(Exception):
     """Raised by a handler; its class decides what becomes of the job."""
 

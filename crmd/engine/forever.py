@@ -7,8 +7,9 @@ import random
 from typing import TYPE_CHECKING
 
 import anyio
+import asyncpg
 
-from crmd.errors import UnreachableError
+from crmd.errors import OutdatedError, UnreachableError
 from crmd.store.pools import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -19,7 +20,12 @@ FIRST_PAUSE_SECONDS = 0.2
 PAUSE_MAX_SECONDS = 5.0
 
 
-async def forever(name: str, step: Callable[[], Awaitable[float]], on_outage: Callable[[str], None]) -> None:
+async def forever(
+    name: str,
+    step: Callable[[], Awaitable[float]],
+    on_outage: Callable[[str], None],
+    renew: Callable[[], Awaitable[None]] | None = None,
+) -> None:
     """Call `step` for ever, sleeping as many seconds as it answers.
 
     A step that raises is called again after a pause that grows with each failure in a row, with full jitter, so that a
@@ -29,15 +35,22 @@ async def forever(name: str, step: Callable[[], Awaitable[float]], on_outage: Ca
         name: Of the loop, for the log.
         step: One turn; answers the seconds until the next.
         on_outage: Told one sentence when the database is lost, and "" when it is back.
+        renew: Lets no open connection be used again; called when the server turns out to be read-only, since its
+            sessions answer and lead to a demoted primary.
     """
     failures = 0
     while True:
         try:
             pause = await step()
+        except OutdatedError:
+            raise
         except (*UNREACHABLE, UnreachableError) as error:
             if failures == 0:
                 _LOG.warning("%s: the database does not answer (%s)", name, type(error).__name__)
-            on_outage("the database does not answer")
+            is_read_only = isinstance(error, asyncpg.ReadOnlySQLTransactionError)
+            if is_read_only and renew is not None:
+                await renew()
+            on_outage("the database is read-only" if is_read_only else "the database does not answer")
             failures += 1
         except Exception:  # noqa: BLE001 - one bad turn must not end the loop; it is logged with its traceback
             _LOG.exception("%s failed and goes on", name)

@@ -18,9 +18,11 @@ from uuid import UUID, uuid4
 
 from crmd.clock import boot_seconds
 from crmd.engine.forever import pause_seconds
-from crmd.errors import CrmdError
+from crmd.errors import CrmdError, OutdatedError
+from crmd.store.migrate import newest_known
 from crmd.store.pools import UNREACHABLE, connect
 from crmd.store.queries import load_queries
+from crmd.store.timeline import read_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -122,6 +124,8 @@ class Heartbeat:
             self._tell(Beat(None))
             return
         self._trusted_until = sent_at + self._lease_seconds * (1 - MARGIN_SHARE)
+        if not self._server.statement_cache:  # a pooler goes on to another server without a new connection for us
+            self._server.primary.note(await read_timeline(connection))
         if row["cancels"]:
             self._tell(Beat(row["cancels"]))
 
@@ -138,10 +142,16 @@ class Heartbeat:
         self._now_please.clear()
 
 
-async def register(pool: Pool, version: str, queues: Sequence[str], lease_seconds: float) -> UUID:
-    """Announce a new incarnation of this daemon; answers its random id."""
-    daemon_id = uuid4()
-    await pool.execute(
-        _SQL.daemon_register, daemon_id, socket.gethostname(), os.getpid(), version, list(queues), lease_seconds
+async def register(pool: Connection | Pool, version: str, queues: Sequence[str], lease_seconds: float) -> UUID:
+    """Announce a new incarnation of this daemon; answers its random id.
+
+    Raises:
+        OutdatedError: The database was changed in a way that this program cannot follow.
+    """
+    host, known = socket.gethostname(), newest_known()
+    registered: UUID | None = await pool.fetchval(
+        _SQL.daemon_register, uuid4(), host, os.getpid(), version, list(queues), lease_seconds, known
     )
-    return daemon_id
+    if registered is None:
+        raise OutdatedError(f"a migration behind {known:04d}")
+    return registered

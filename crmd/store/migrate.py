@@ -2,6 +2,9 @@
 
 Migrations only go forward. A file that was applied never changes: its SHA-256 is kept, and another text under the same
 number is refused. Each plugin has a namespace (and a schema) of its own.
+
+Programs that do not know a migration work on beside it, since migrations add. One that they cannot work with is named
+`NNNN_breaks_…`: it takes the jobs of all daemons back in its own transaction, and who does not know it does not start.
 """
 
 from __future__ import annotations
@@ -9,12 +12,14 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from crmd.errors import CrmdError, PluginError
+from crmd.errors import CrmdError, OutdatedError, PluginError
+from crmd.store import leases
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 # Any constant that is the same in every daemon; two daemons that start together take turns behind it.
 LOCK_KEY = 0x63726D64_6D696772
+BREAKS = "breaks_"
 # How long a migration, or the wait for another daemon's, may take.
 PATIENCE_SECONDS = 3600.0
 
@@ -42,6 +48,11 @@ class Migration:
     def sha256(self) -> str:
         """Hash of the text, as kept in the ledger."""
         return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def is_breaking(self) -> bool:
+        """Whether daemons that do not know it cannot work beside it."""
+        return self.name.startswith(BREAKS)
 
 
 def read_migrations(namespace: str, package: str) -> list[Migration]:
@@ -74,10 +85,17 @@ def read_migrations(namespace: str, package: str) -> list[Migration]:
     return found
 
 
+@cache
+def newest_known() -> int:
+    """The number of the core's newest migration in this installation."""
+    return max(migration.number for migration in read_migrations("crmd", "crmd.store"))
+
+
 async def migrate(connection: Connection, migrations: Sequence[Migration]) -> list[Migration]:
     """Apply what is missing, in the order given, and return what was applied.
 
     Raises:
+        OutdatedError: A newer installation has applied what breaks this one.
         CrmdError: An applied file has changed, or a migration failed; the earlier ones stay applied.
     """
     queries = load_queries("crmd.store")
@@ -85,7 +103,9 @@ async def migrate(connection: Connection, migrations: Sequence[Migration]) -> li
     await connection.fetch(queries.migration_lock, LOCK_KEY, timeout=PATIENCE_SECONDS)
     try:
         await connection.execute(queries.migration_ledger)
-        missing = _missing(migrations, await ledger(connection))
+        applied = await ledger(connection)
+        _refuse_outdated(migrations, await connection.fetch(queries.migration_list))
+        missing = _missing(migrations, applied)
         for migration in missing:
             await _apply(connection, migration)
         return missing
@@ -100,6 +120,16 @@ async def ledger(connection: Connection) -> dict[tuple[str, int], str]:
     except asyncpg.UndefinedTableError:
         return {}
     return {(row["namespace"], row["number"]): row["sha256"] for row in rows}
+
+
+def _refuse_outdated(migrations: Iterable[Migration], applied: Iterable[Any]) -> None:
+    newest: dict[str, int] = {}
+    for migration in migrations:
+        newest[migration.namespace] = max(newest.get(migration.namespace, 0), migration.number)
+    for row in applied:
+        namespace, number, name = row["namespace"], row["number"], row["name"]
+        if number > newest.get(namespace, number) and name.startswith(BREAKS):
+            raise OutdatedError(f"the migration {number:04d}_{name} of {namespace}")
 
 
 def _missing(migrations: Iterable[Migration], applied: dict[tuple[str, int], str]) -> list[Migration]:
@@ -125,8 +155,21 @@ async def _apply(connection: Connection, migration: Migration) -> None:
             await connection.execute(
                 queries.migration_record, migration.namespace, migration.number, migration.name, migration.sha256
             )
+            if migration.namespace == "crmd" and migration.is_breaking:
+                await _retire(connection)
     except Exception as error:
         raise CrmdError(
             f"Migration {migration.number:04d}_{migration.name} of {migration.namespace} failed: {error}",
             hint="Nothing of it was kept; mend the cause and start again.",
         ) from error
+
+
+async def _retire(connection: Connection) -> None:
+    """End the life of every daemon and give its jobs back in order; those that know the migration begin another."""
+    queries = load_queries("crmd.store")
+    for daemon in await connection.fetch(queries.daemon_retire):
+        rows = await connection.fetch(queries.daemon_leases, daemon["id"])
+        tokens = [leases.Token(row["id"], row["fence"], row["claim_id"]) for row in rows]
+        given_back = [leases.RequeuedRow(token, 0.0, is_attempt_given_back=True) for token in tokens]
+        if given_back:
+            await leases.settle_requeued(connection, given_back)
