@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
+FEW = {"queues__fast__slots": "25"}  # each of the jobs that a dead daemon had runs alone in a process next
 COMPLETED = "SELECT count(*) FROM crmd.archive WHERE status = 'completed'"
 
 
@@ -32,11 +33,11 @@ async def test_two_daemons_share_the_work(crmd_dsn: str, tmp_path: Path) -> None
 
 async def test_kill_loses_nothing(crmd_dsn: str, tmp_path: Path) -> None:
     """A daemon killed with -9 in the middle loses no job and doubles no write."""
-    async with running_fleet(crmd_dsn, tmp_path) as fleet:
-        await fleet.enqueue("mark", 800, '{"milliseconds": 150}')
+    async with running_fleet(crmd_dsn, tmp_path, **FEW) as fleet:
+        await fleet.enqueue("mark", 300, '{"milliseconds": 150}')
         await fleet.until("SELECT count(*) FROM fleet.mark", 50)
         fleet.daemons[0].send(signal.SIGKILL)
-        await fleet.until(COMPLETED, 800)
+        await fleet.until(COMPLETED, 300)
         assert await _doubled(fleet) == 0
         crashed = await fleet.connection.fetchval(
             'SELECT count(*) FROM crmd.archive WHERE errors @> \'[{"class": "Crashed"}]\''
@@ -63,15 +64,15 @@ async def test_stop_hands_over(crmd_dsn: str, tmp_path: Path) -> None:
 
 async def test_paused_past_its_lease_writes_nothing(crmd_dsn: str, tmp_path: Path) -> None:
     """A daemon that sleeps past its lease and wakes finds its jobs taken; its writes are refused."""
-    async with running_fleet(crmd_dsn, tmp_path) as fleet:
-        await fleet.enqueue("mark", 400, '{"milliseconds": 2500}')
+    async with running_fleet(crmd_dsn, tmp_path, **FEW) as fleet:
+        await fleet.enqueue("mark", 50, '{"milliseconds": 2500}')
         await fleet.until("SELECT count(DISTINCT daemon_id) FROM crmd.lease", 2)
         paused, other = fleet.daemons
         paused.send(signal.SIGSTOP)
         await fleet.until("SELECT count(*) FROM crmd.daemon WHERE is_dead", 1)
         await fleet.until("SELECT count(*) FROM crmd.lease WHERE fence = 2", 1)
         paused.send(signal.SIGCONT)
-        await fleet.until(COMPLETED, 400)
+        await fleet.until(COMPLETED, 50)
         await fleet.until("SELECT count(*) FROM crmd.daemon WHERE NOT is_dead", 2)
         assert await _doubled(fleet) == 0
         again = await fleet.connection.fetch(
