@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 QUERIES = Path(crmd.__file__).parent / "store" / "queries"
 SWEEPS = (
     "upkeep_sweep", "job_log_sweep", "effect_sweep", "blame_sweep", "gate_sweep", "projection_forget",
-    "projection_cleared", "daemon_bury",
+    "projection_cleared", "daemon_bury", "failover_tell",
 )  # fmt: skip
 # As many rows as there are jobs in hand.
 IN_HAND = {"job", "lease"}

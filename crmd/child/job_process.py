@@ -30,6 +30,7 @@ from crmd.engine.run import Run
 from crmd.engine.wire import Begun, finished
 from crmd.store.leases import Token
 from crmd.store.pools import open_pools
+from crmd.store.primary import Primary
 
 if TYPE_CHECKING:
     import socket
@@ -82,7 +83,7 @@ async def _work(run: Run, line: Line, blueprint: Blueprint, hosted: Hosted) -> N
 
 @contextlib.asynccontextmanager
 async def _services(blueprint: Blueprint, hosted: Hosted) -> AsyncIterator[Services]:
-    server = replace(blueprint.server, pool_max=CONNECTIONS)
+    server = replace(blueprint.server, pool_max=CONNECTIONS, primary=Primary(may_cross=False))
     async with (
         open_pools(server, control_max=CONNECTIONS, is_probed=False) as pools,
         working(

@@ -107,6 +107,46 @@ def of_status(status: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding("schedules", "warning", found, "See the daemon's log.")
 
 
+def of_failovers(status: Mapping[str, Any]) -> Iterator[Finding]:
+    """What the failovers of the last day cost, as the daemons found out."""
+    for one in status["failovers"]:
+        lost = one["claims_lost"] + one["outcomes_lost"] + one["jobs_lost"]
+        found = f"To timeline {one['timeline']} at {one['seen_at']}: {one['stopped']} running jobs began again"
+        if lost == 0:
+            yield Finding("failover", "ok", f"{found}, nothing that the daemons knew was lost.")
+            continue
+        found += f"; lost are {one['claims_lost']} claims, {one['outcomes_lost']} outcomes and {one['jobs_lost']} jobs"
+        found += "." if one["is_complete"] else ", and what came before them."
+        until = one["kept_until"] or "the failover"
+        fix = f"See crmd.failover for their ids. What was enqueued after {until} may be lost, too: enqueue it again."
+        yield Finding("failover", "warning", found, fix)
+
+
+def of_pooler(*, is_pooled: bool, has_cache: bool, has_direct: bool, is_bounded: bool) -> Iterator[Finding]:
+    """What lies between here and the server.
+
+    Args:
+        is_pooled: Whether `database.dsn` leads through a pooler.
+        has_cache: `database.statement_cache`.
+        has_direct: Whether `database.listen_dsn` is set.
+        is_bounded: Whether statements have a bound on the server.
+    """
+    if not is_pooled:
+        return
+    if has_cache:
+        found = "The DSN leads through a pooler, and prepared statements are kept."
+        yield Finding("pooler", "broken", found, "Set database.statement_cache = false.")
+        return
+    if has_direct:
+        yield Finding("pooler", "ok", "The DSN leads through a pooler, database.listen_dsn past it.")
+    else:
+        found = "The DSN leads through a pooler, so wake-ups come by polling."
+        yield Finding("pooler", "warning", found, "Give database.listen_dsn a direct URL.")
+    if not is_bounded:
+        found = "Statements have no bound on the server, and a pooler lets no client set one."
+        yield Finding("pooler", "warning", found, "ALTER ROLE … SET statement_timeout = '10s', lock_timeout = '5s'.")
+
+
 def of_projections(status: Mapping[str, Any]) -> Iterator[Finding]:
     """Tables that follow from events, and no longer do."""
     for one in status["projections_stalled"]:

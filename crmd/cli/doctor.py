@@ -22,7 +22,7 @@ from crmd.reaching import reached
 from crmd.store import overview
 from crmd.store.gates import closed_gates
 from crmd.store.migrate import ledger, read_migrations
-from crmd.store.pools import open_pools
+from crmd.store.pools import is_pooled, open_pools
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -109,6 +109,15 @@ async def _of_database(config: Config, loaded: Loaded) -> AsyncIterator[Finding]
         yield Finding("database", "ok", "It answers.")
         facts = await pools.control.fetchrow(_SQL.server_facts)
         assert facts is not None  # noqa: S101 - the statement always gives one row
+        async with pools.control.acquire() as connection:
+            is_through_pooler = await is_pooled(connection)
+        for finding in diagnosis.of_pooler(
+            is_pooled=is_through_pooler,
+            has_cache=server.statement_cache,
+            has_direct=server.listen_dsn is not None,
+            is_bounded=facts["is_bounded"],
+        ):
+            yield finding
         here, latency = datetime.now(UTC), await _latency_seconds(pools)
         missing = await _missing(pools, loaded)
         if missing:
@@ -125,7 +134,7 @@ async def _of_database(config: Config, loaded: Loaded) -> AsyncIterator[Finding]
         if not facts["has_partition_of_tomorrow"]:
             yield Finding("partitions", "warning", "There is none for tomorrow.", "A daemon makes them: crmd run")
         closed = await closed_gates(pools.control)
-        told = (diagnosis.of_status, diagnosis.of_projections, diagnosis.of_connections)
+        told = (diagnosis.of_status, diagnosis.of_failovers, diagnosis.of_projections, diagnosis.of_connections)
         for finding in (*(one for of in told for one in of(status)), *diagnosis.of_gates(closed)):
             yield finding
         async for finding in _of_health_checks(pools, loaded):

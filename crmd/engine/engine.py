@@ -166,7 +166,7 @@ class Engine:
             self._forever(name, step)
 
     def _forever(self, name: str, step: Callable[[], Awaitable[float]]) -> None:
-        self._loops.start_soon(forever, name, step, self._on_outage)
+        self._loops.start_soon(forever, name, step, self._on_outage, self.services.pools.renew)
 
     def _start_claimer(self, name: str) -> None:
         self._forever(f"claiming {name}", self._claimers.add(name).claim_once)
@@ -231,4 +231,5 @@ class Engine:
     def _settled(self, batch: list[Settled]) -> None:
         self.settled_count += len(batch)
         self._claimers.freed(batch)
+        self._incarnation.failover.remember(batch)
         self._on_settled(batch)

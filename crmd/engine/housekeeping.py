@@ -28,6 +28,8 @@ REAP_SECONDS = 1.0
 AUDIT_SECONDS = 60.0
 RESUME_SECONDS = 1.0
 RESUME_MAX = 1000
+# A primary that was cut off and goes on is left after this long and the time of one attempt to connect.
+FOLLOW_SECONDS = 2.0
 
 
 class House(Protocol):
@@ -63,6 +65,7 @@ class Housekeeping:
     def steps(self) -> dict[str, Callable[[], Awaitable[float]]]:
         """Every step by the name of its loop."""
         return {
+            "following": self.follow_once,
             "reaping": self.reap_once,
             "claiming suspects": self.claim_suspects_once,
             "blaming": self._quarantine.write_once,
@@ -74,6 +77,12 @@ class Housekeeping:
             "letting go": self.let_go_once,
             "reconciling": self.reconcile_once,
         }
+
+    async def follow_once(self) -> float:
+        """See whether another of several hosts is the primary by now, although ours still takes writes."""
+        server = self._house.services.pools.server
+        await server.primary.look(server.dsn, server.connect_arguments("crmd following"))
+        return FOLLOW_SECONDS
 
     async def reap_once(self) -> float:
         """Recover the jobs of dead daemons. Whoever has just lost its own leases is no judge of others."""

@@ -3,6 +3,8 @@
 A life ends when its heartbeat can't be trusted any more. Its jobs are stopped and nothing is written for them; then the
 next life begins. What the old jobs still write is refused by their tokens if somebody else has them by now; if nobody
 has, their leases are given back in order, so that an outage of the database is not counted as a crash of the jobs.
+
+A failover ends a life, too: what running jobs wrote last may be lost, and what they go on to write would build on it.
 """
 
 from __future__ import annotations
@@ -13,15 +15,18 @@ from typing import TYPE_CHECKING
 import anyio
 
 from crmd.engine.audit import release_all
+from crmd.engine.failover import Failover
 from crmd.engine.heartbeat import Beat, Heartbeat, register
 from crmd.store.pools import UNREACHABLE
 from crmd.store.queries import load_queries
+from crmd.store.timeline import Timeline, read_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
     from crmd.engine.executor import Executor
+    from crmd.store.leases import Token
     from crmd.store.pools import Pools
 
 _LOG = logging.getLogger("crmd.engine")
@@ -43,6 +48,9 @@ class Incarnation:
         on_ended: The leases have run out: claims must stop and jobs be stopped; awaited before anything else.
         on_return: Before the leases of the old life are given back: the outcomes of jobs that had finished are to be
             written, for which they are still good if nobody has taken them.
+
+    Attributes:
+        failover: Finds out what a new primary does not know of the old life.
     """
 
     def __init__(
@@ -65,6 +73,9 @@ class Incarnation:
         self._on_begun = on_begun
         self._on_ended = on_ended
         self._on_return = on_return
+        self.failover = Failover()
+        self._timeline: Timeline | None = None
+        self._stopped: list[Token] = []
         self._heartbeat: Heartbeat | None = None
         self._is_last = False
         self.daemon_id: UUID | None = None
@@ -77,17 +88,36 @@ class Incarnation:
     async def live_once(self) -> float:
         """Look whether this life can go on, and begin the next one where it can't."""
         heartbeat = self._heartbeat
-        if heartbeat is not None and not heartbeat.is_trusted:
-            _LOG.warning("the leases of this daemon have run out; its %d jobs are stopped", len(self._executor.runs))
+        if heartbeat is not None and not (heartbeat.is_trusted and self._is_timeline_known):
+            why = "have run out" if self._is_timeline_known else "are of an old timeline"
+            _LOG.warning("the leases of this daemon %s; its %d jobs are stopped", why, len(self._executor.runs))
             self._heartbeat = None
+            self._stopped = [run.token for run in self._executor.runs.values()]
             await self._on_ended()
             await heartbeat.stop()
         if self._heartbeat is None and not self._is_last:
-            if self.daemon_id is not None and not self._executor.runs:
-                await self._on_return()
-                await release_all(self._pools.control, self.daemon_id)
+            if self.daemon_id is not None:
+                await self._settle_accounts(self.daemon_id)
             await self._begin()
         return LOOK_SECONDS
+
+    @property
+    def _is_timeline_known(self) -> bool:
+        """Whether this life is one of the newest timeline that was seen."""
+        return self._pools.server.primary.known == self._timeline
+
+    async def _settle_accounts(self, daemon_id: UUID) -> None:
+        """Leave nothing of the life before: outcomes written, losses told, leases given back."""
+        if not self._executor.runs:
+            await self._on_return()
+        async with self._pools.control.acquire() as connection:
+            now = await read_timeline(connection)
+            if self._timeline is not None and now is not None and now != self._timeline:
+                await self.failover.tell(connection, daemon_id, self._timeline, now, self._stopped)
+                self._timeline, self._stopped = now, []
+        if not self._executor.runs:
+            await release_all(self._pools.control, daemon_id)
+            self._pools.server.primary.forget(daemon_id)
 
     def beat_soon(self) -> None:
         """Renew at once, for the cancel requests that the answer carries."""
@@ -117,7 +147,10 @@ class Incarnation:
             _LOG.warning("the database could not be told that this daemon has ended; its row will run out")
 
     async def _begin(self) -> None:
-        self.daemon_id = await register(self._pools.control, self._version, self._queues, self._lease_seconds)
+        async with self._pools.control.acquire() as connection:
+            self._timeline = await read_timeline(connection)
+            self.daemon_id = await register(connection, self._version, self._queues, self._lease_seconds)
+        self._pools.server.primary.live(self.daemon_id, self._timeline)
         self._heartbeat = Heartbeat(self._pools.server, self.daemon_id, self._lease_seconds, self._beaten)
         self._heartbeat.start()
         self._on_begun(self.daemon_id)

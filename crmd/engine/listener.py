@@ -1,4 +1,8 @@
-"""Hears wake-ups: a hint that there is work, never the proof. Polling goes on whatever happens here."""
+"""Hears wake-ups: a hint that there is work, never the proof. Polling goes on whatever happens here.
+
+Behind a pooler of transactions nothing can be heard: a session there is another one with each statement. Then polling
+is all there is, unless `database.listen_dsn` leads past the pooler.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from crmd.store.pools import connect
+from crmd.store.pools import connect, is_pooled
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -16,11 +20,13 @@ if TYPE_CHECKING:
     import asyncpg
 
     from crmd.store.pools import Connection, Server
+    from crmd.store.timeline import Timeline
 
 _LOG = logging.getLogger("crmd.engine")
 _SQL = load_queries("crmd.store")
 CHANNEL = "crmd_wake"
 PROBE_SECONDS = 10.0
+DEAF_SECONDS = 300.0
 
 
 class Listener:
@@ -35,23 +41,36 @@ class Listener:
         self._server = server
         self._on_word = on_word
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._timeline: Timeline | None = None
 
     async def listen_once(self) -> float:
         """Make sure that somebody listens; answers the seconds until the next look.
 
         Whoever has just begun to listen may have missed a word, so all queues are looked at once.
         """
+        if self._timeline != self._server.primary.known:
+            self.close()
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._server, "crmd listener", is_direct=True)
-            await self._connection.add_listener(CHANNEL, self._heard)
-            self._on_word("*")
-            return PROBE_SECONDS
+            return await self._begin()
         with anyio.move_on_after(PROBE_SECONDS / 2) as patience:
             channels = {row[0] for row in await self._connection.fetch(_SQL.listening)}
         if patience.cancelled_caught or CHANNEL not in channels:
             _LOG.warning("the listener's connection is dead or does not listen; it is opened anew")
             self.close()
             return 0.0
+        return PROBE_SECONDS
+
+    async def _begin(self) -> float:
+        self._connection = await connect(self._server, "crmd listener", is_direct=True)
+        self._timeline = self._server.primary.known
+        if self._server.listen_dsn is None and await is_pooled(self._connection):
+            _LOG.warning(
+                "database.dsn leads through a pooler and database.listen_dsn is not set: wake-ups come by polling"
+            )
+            self.close()
+            return DEAF_SECONDS
+        await self._connection.add_listener(CHANNEL, self._heard)
+        self._on_word("*")
         return PROBE_SECONDS
 
     def close(self) -> None:

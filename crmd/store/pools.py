@@ -19,6 +19,7 @@ import msgspec
 
 from crmd.errors import UnreachableError
 from crmd.store.primary import Primary
+from crmd.store.queries import load_queries
 from crmd.stored_text import encode_json
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+_SQL = load_queries("crmd.store")
 
 # What a lost, refused or restarting server raises; each is worth another try with a new connection.
 UNREACHABLE = (
@@ -134,6 +136,11 @@ async def connect(
         ) from error
     await _set_bytes_codec(connection)
     return connection
+
+
+async def is_pooled(connection: Connection) -> bool:
+    """Whether a pooler stands in between: it gives a client another process id than that of the server's session."""
+    return bool(await connection.fetchval(_SQL.backend_pid) != connection.get_server_pid())
 
 
 @contextlib.asynccontextmanager

@@ -73,6 +73,7 @@ class Primary:
     async def look(self, dsn: str, arguments: dict[str, Any]) -> None:
         """See whether another address leads to a newer timeline, since an old primary may go on as if nothing were."""
         arguments = {**arguments, "timeout": HOST_SECONDS}
+        del arguments["dsn"]
         async with anyio.create_task_group() as tasks:
             for address in single_addresses(dsn):
                 if address != self._preferred:

@@ -35,6 +35,13 @@ SELECT jsonb_build_object(
     'projections_stalled', coalesce((SELECT jsonb_agg(jsonb_build_object('name', p.name, 'error', p.error) ORDER BY p.name)
         FROM crmd.projection p WHERE p.error IS NOT NULL), '[]'),
     'effects_unknown', (SELECT count(*) FROM crmd.effect WHERE state = 'unknown'),
+    'failovers', coalesce((SELECT jsonb_agg(to_jsonb(f)) FROM (
+        SELECT timeline_after AS timeline, min(seen_at) AS seen_at, min(kept_until) AS kept_until,
+            sum(stopped)::bigint AS stopped, sum(cardinality(claims_lost))::bigint AS claims_lost,
+            sum(cardinality(outcomes_lost))::bigint AS outcomes_lost, sum(cardinality(jobs_lost))::bigint AS jobs_lost,
+            bool_and(is_complete) AS is_complete
+        FROM crmd.failover WHERE seen_at > c.now - interval '1 day'
+        GROUP BY timeline_after ORDER BY seen_at DESC LIMIT 10) f), '[]'),
     'gates_closed', (SELECT count(*) FROM crmd.gate WHERE closed_until > c.now),
     'connections', coalesce((SELECT jsonb_agg(to_jsonb(n)) FROM (
         SELECT id, workspace_id, provider, account, state, last_error,

@@ -10,4 +10,5 @@ SELECT current_setting('server_version_num')::integer AS version,
     to_regclass('crmd.archive_' || to_char(clock_timestamp() AT TIME ZONE 'UTC' + interval '1 day', 'YYYYMMDD'))
         IS NOT NULL AS has_partition_of_tomorrow,
     pg_is_in_recovery() AS is_standby,
+    current_setting('statement_timeout') <> '0' AS is_bounded,
     clock_timestamp() AS now
