@@ -31,6 +31,7 @@ from crmd.embedded.orphan import PID_FILE, Workers, workers
 from crmd.embedded.server import LOG_MAX_BYTES, last_words, trim_log
 from crmd.embedded.supervisor import RESTART_MAX_SECONDS, restart_delay_seconds
 from crmd.errors import ConfigError, CrmdError, ExitCode
+from crmd.testing.databases import quick_folder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -124,7 +125,7 @@ def as_nobody() -> tuple[list[str], dict[str, str]]:
 @pytest.fixture
 def state_dir() -> Iterator[Path]:
     """A short state folder that any account may pass through."""
-    with tempfile.TemporaryDirectory(prefix="crmd-test-") as name:
+    with tempfile.TemporaryDirectory(prefix="crmd-test-", dir=quick_folder()) as name:
         folder = Path(name)
         folder.chmod(0o711)
         yield folder
