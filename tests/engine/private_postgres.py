@@ -46,20 +46,21 @@ class PrivateServer:
 
     def make(self) -> None:
         """Run initdb."""
-        self._run("initdb", "--pgdata", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
+        self.run("initdb", "--pgdata", str(self.folder / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
 
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        words = {**SETTINGS, "listen_addresses": "''", "unix_socket_directories": str(self.folder)}
+    def start(self, **settings: str) -> None:
+        """Start it, with other settings than the usual ones if need be, and wait until it answers."""
+        words = {**SETTINGS, "listen_addresses": "''", "unix_socket_directories": str(self.folder), **settings}
         options = " ".join(f"-c {name}={value}" for name, value in words.items())
         log = str(self.folder / "log")
-        self._run("pg_ctl", "start", "-D", str(self.folder / "data"), "-w", "-l", log, "-o", options)
+        self.run("pg_ctl", "start", "-D", str(self.folder / "data"), "-w", "-l", log, "-o", options)
 
     def stop(self, mode: Mode = "fast") -> None:
         """Stop it; `immediate` is a crash."""
-        self._run("pg_ctl", "stop", "-D", str(self.folder / "data"), "-w", "-m", mode)
+        self.run("pg_ctl", "stop", "-D", str(self.folder / "data"), "-w", "-m", mode)
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def run(self, program: str, *arguments: str) -> None:
+        """Run one of its programs as its account."""
         command = [str(self.programs / program), *arguments]
         switch: list[str] = []
         if not self.account.is_ours:
@@ -71,13 +72,20 @@ class PrivateServer:
 @contextlib.contextmanager
 def private_server(programs: Path) -> Iterator[PrivateServer]:
     """A running server that is gone, with its data, after the block."""
+    with empty_server(programs) as server:
+        server.make()
+        server.start()
+        yield server
+
+
+@contextlib.contextmanager
+def empty_server(programs: Path) -> Iterator[PrivateServer]:
+    """The folder of a server that has no data yet; what runs there is gone after the block."""
     account = server_account(None)
     with tempfile.TemporaryDirectory(prefix="crmd-pg-", dir=quick_folder(), ignore_cleanup_errors=True) as name:
         if not account.is_ours:
             os.chown(name, account.uid, account.gid)
         server = PrivateServer(programs, Path(name), account)
-        server.make()
-        server.start()
         try:
             yield server
         finally:
