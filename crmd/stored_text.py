@@ -32,9 +32,9 @@ def encode_json(value: object) -> bytes:
     try:
         data = msgspec.json.encode(value)
     except UnicodeEncodeError:  # a lone surrogate somewhere
-        return msgspec.json.encode(_clean(msgspec.to_builtins(value, str_keys=True)))
+        return msgspec.json.encode(clean_value(msgspec.to_builtins(value, str_keys=True)))
     if _ESCAPED_NUL in data:  # rare; also true of text that merely spells the escape, which cleaning leaves alone
-        return msgspec.json.encode(_clean(msgspec.json.decode(data)))
+        return msgspec.json.encode(clean_value(msgspec.json.decode(data)))
     return data
 
 
@@ -46,13 +46,14 @@ def encode_bounded(value: object, bytes_max: int = RESULT_BYTES_MAX) -> bytes:
     return msgspec.json.encode({"truncated": True, "bytes": len(data)})
 
 
-def _clean(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def clean_value(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """The value with every text in it as `clean_text` leaves it, whole."""
     match value:
         case str():
             return _UNSTORABLE.sub("�", value)
-        case list():
-            return [_clean(item) for item in value]
+        case list() | tuple():
+            return [clean_value(item) for item in value]
         case dict():
-            return {_clean(key): _clean(item) for key, item in value.items()}
+            return {clean_value(key): clean_value(item) for key, item in value.items()}
         case _:
             return value

@@ -16,6 +16,7 @@ import msgspec
 from crmd.engine.fault_record import record
 from crmd.engine.run import Progress
 from crmd.outcome import DONE, Fault, Outcome
+from crmd.stored_text import clean_text, clean_value
 
 if TYPE_CHECKING:
     from crmd.engine.run import Run
@@ -68,8 +69,11 @@ def framed(body: bytes) -> bytes:
 
 
 def encoded(message: Told) -> bytes:
-    """A frame."""
-    return framed(msgspec.msgpack.encode(message))
+    """A frame. A job's words must not keep its outcome from being told: what UTF-8 does not have is replaced."""
+    try:
+        return framed(msgspec.msgpack.encode(message))
+    except UnicodeEncodeError:  # a lone surrogate somewhere
+        return framed(msgspec.msgpack.encode(clean_value(msgspec.to_builtins(message, builtin_types=(bytes,)))))
 
 
 def decoded(body: bytes) -> Told:
@@ -85,7 +89,7 @@ def finished(outcome: Outcome, run: Run) -> Finished:
     """An outcome, ready to be sent; an exception is told by its class, its sentence and its place in the code."""
     fields = {field.name: getattr(outcome, field.name) for field in dataclasses.fields(outcome)}
     fault: Fault | None = fields.pop("error", None)
-    told = None if fault is None else (fault.name, fault.message, record(fault, run))
+    told = None if fault is None else (fault.name, clean_text(fault.message), record(fault, run))
     return Finished(type(outcome).__name__, fields, told, run.has_children)
 
 
