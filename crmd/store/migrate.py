@@ -9,6 +9,7 @@ Programs that do not know a migration work on beside it, since migrations add. O
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from crmd.store import leases
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import AsyncIterator, Iterable, Sequence
 
     from crmd.store.pools import Connection
 
@@ -99,18 +100,24 @@ async def migrate(connection: Connection, migrations: Sequence[Migration]) -> li
         CrmdError: An applied file has changed, or a migration failed; the earlier ones stay applied.
     """
     queries = load_queries("crmd.store")
-    await connection.fetch(queries.migration_patience, str(int(PATIENCE_SECONDS * 1000)))
-    await connection.fetch(queries.migration_lock, LOCK_KEY, timeout=PATIENCE_SECONDS)
-    try:
+    async with _turn(connection):
         await connection.execute(queries.migration_ledger)
         applied = await ledger(connection)
         _refuse_outdated(migrations, await connection.fetch(queries.migration_list))
-        missing = _missing(migrations, applied)
-        for migration in missing:
-            await _apply(connection, migration)
-        return missing
-    finally:
-        await connection.fetch(queries.migration_unlock, LOCK_KEY)
+    return [migration for migration in _missing(migrations, applied) if await _apply(connection, migration)]
+
+
+@contextlib.asynccontextmanager
+async def _turn(connection: Connection) -> AsyncIterator[None]:
+    """A transaction that nobody else migrates beside, with all the time it needs.
+
+    Neither lock nor patience belongs to the session, which behind a pooler is another one with each transaction.
+    """
+    queries = load_queries("crmd.store")
+    async with connection.transaction():
+        await connection.fetch(queries.migration_patience, str(int(PATIENCE_SECONDS * 1000)))
+        await connection.fetch(queries.migration_lock, LOCK_KEY, timeout=PATIENCE_SECONDS)
+        yield
 
 
 async def ledger(connection: Connection) -> dict[tuple[str, int], str]:
@@ -147,16 +154,20 @@ def _missing(migrations: Iterable[Migration], applied: dict[tuple[str, int], str
     return missing
 
 
-async def _apply(connection: Connection, migration: Migration) -> None:
+async def _apply(connection: Connection, migration: Migration) -> bool:
+    """Whether it was us who applied it; another daemon may have done so since we looked."""
     queries = load_queries("crmd.store")
     try:
-        async with connection.transaction():
+        async with _turn(connection):
+            if not _missing([migration], await ledger(connection)):
+                return False
             await connection.execute(migration.text, timeout=PATIENCE_SECONDS)
             await connection.execute(
                 queries.migration_record, migration.namespace, migration.number, migration.name, migration.sha256
             )
             if migration.namespace == "crmd" and migration.is_breaking:
                 await _retire(connection)
+            return True
     except Exception as error:
         raise CrmdError(
             f"Migration {migration.number:04d}_{migration.name} of {migration.namespace} failed: {error}",

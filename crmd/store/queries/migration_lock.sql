@@ -1,3 +1,3 @@
--- Lets one daemon at a time migrate; a session lock, since each migration has a transaction of its own.
+-- Lets one daemon at a time migrate, until the transaction ends.
 -- $1 bigint: the key
-SELECT pg_advisory_lock($1)
+SELECT pg_advisory_xact_lock($1)

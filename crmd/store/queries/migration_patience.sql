@@ -1,3 +1,3 @@
--- How long a migration, and the wait for another daemon's, may take in this session; the pool takes it back.
+-- How long a migration, and the wait for another daemon's, may take in this transaction.
 -- $1 text: milliseconds
-SELECT set_config('lock_timeout', $1, false), set_config('statement_timeout', $1, false)
+SELECT set_config('lock_timeout', $1, true), set_config('statement_timeout', $1, true)
