@@ -16,6 +16,7 @@ import anyio
 import asyncpg
 from asyncpg.connect_utils import SessionAttribute
 
+from crmd.errors import UnreachableError
 from crmd.store.addresses import single_addresses
 from crmd.store.queries import load_queries
 from crmd.store.timeline import OldPrimaryError, Timeline, read_timeline
@@ -59,7 +60,8 @@ class Primary:
         """A connection to the primary of the newest timeline, by whichever address leads there.
 
         Raises:
-            OldPrimaryError: Only a primary of an older timeline was found.
+            UnreachableError: A pooler refuses the settings of our sessions.
+        OldPrimaryError: Only a primary of an older timeline was found.
             OSError, asyncpg.PostgresError, asyncpg.InternalClientError: As the last address answered.
         """
         addresses = sorted(single_addresses(dsn), key=lambda address: address != self._preferred)
@@ -124,7 +126,13 @@ class Primary:
 
     async def _reach(self, address: str, arguments: dict[str, Any]) -> asyncpg.Connection[asyncpg.Record]:
         connection: asyncpg.Connection[asyncpg.Record]
-        connection = await asyncpg.connect(address, target_session_attrs=SessionAttribute.primary, **arguments)
+        try:
+            connection = await asyncpg.connect(address, target_session_attrs=SessionAttribute.primary, **arguments)
+        except asyncpg.ProtocolViolationError as error:
+            raise UnreachableError(
+                f"A pooler stands before PostgreSQL and refuses us: {error}.",
+                hint="Set database.statement_cache = false, see docs/operations.md.",
+            ) from error
         try:
             with anyio.fail_after(arguments["timeout"]):
                 timeline = await read_timeline(connection)
