@@ -171,6 +171,22 @@ async def test_a_claim_made_in_between_is_left_alone(workbench: Workbench, monke
     assert await workbench._pool.fetchval("SELECT daemon_id FROM crmd.lease") == workbench._daemon_id
 
 
+async def test_a_cancel_behind_the_reapers_back_is_heard(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job that is cancelled after the reaper has read its lease, and before it gives it back, never runs again."""
+    enqueued = await workbench.enqueue("add-one")
+    await claim_and_die(workbench, enqueued.id)
+    returned = leases.return_reaped
+
+    async def meanwhile(*args: Any) -> set[UUID]:  # noqa: ANN401 - whatever the reaper passes on
+        assert await jobs.cancel(workbench._pool, enqueued.id, "not needed") == "requested"
+        return await returned(*args)
+
+    monkeypatch.setattr(leases, "return_reaped", meanwhile)
+    assert await reap_once(workbench._pool) == 1
+    done = await workbench.finished(enqueued.id)
+    assert (done.status, done.errors[-1]["message"]) == ("cancelled", "not needed")
+
+
 async def test_a_daemon_that_left_strands_nothing(workbench: Workbench) -> None:
     """Leases of a daemon that has no row at all are recovered too, page after page."""
     daemon_id = await register(workbench._pool, "test", ["fast"], LEASE_SECONDS)

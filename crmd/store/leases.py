@@ -136,10 +136,7 @@ async def settle_requeued(connection: Connection, rows: Sequence[RequeuedRow]) -
         [row.progress for row in rows],
         [row.held for row in rows],
     )
-    for row in moved:
-        if row["cancel_reason"] is not None:
-            await connection.execute(_SQL.job_cancel, row["id"], row["cancel_reason"])
-    return {row["id"] for row in moved}
+    return await _without_cancelled(connection, moved)
 
 
 async def give_back(pool: Pool, tokens: Sequence[Token]) -> int:
@@ -159,6 +156,8 @@ async def return_reaped(
 ) -> set[UUID]:
     """Give the jobs of a dead daemon back as suspects; their crash stays counted, their attempt does not.
 
+    One that somebody asked to stop after the reaper had read it ends there.
+
     Args:
         connection: In a transaction.
         tokens: Which.
@@ -170,7 +169,7 @@ async def return_reaped(
     moved = await connection.fetch(
         _SQL.reap_return, *_tokens(tokens), delays_seconds, [error] * count, are_apart or [False] * count
     )
-    return {row["id"] for row in moved}
+    return await _without_cancelled(connection, moved)
 
 
 async def is_held(connection: Connection, token: Token) -> bool:
@@ -201,6 +200,14 @@ async def write_items(connection: Connection | Pool, token: Token, rows: Sequenc
 def new_claim_id() -> UUID:
     """Random, and made before the statement, so that a claim whose answer is lost can be looked up."""
     return uuid4()
+
+
+async def _without_cancelled(connection: Connection, moved: Sequence[Any]) -> set[UUID]:
+    """Cancel what went back to the queue although somebody had asked it to stop; answers the ids of all."""
+    for row in moved:
+        if row["cancel_reason"] is not None:
+            await connection.execute(_SQL.job_cancel, row["id"], row["cancel_reason"])
+    return {row["id"] for row in moved}
 
 
 def _tokens(tokens: Sequence[Token]) -> tuple[list[UUID], list[int], list[UUID]]:

@@ -1,5 +1,6 @@
 -- Gives reaped jobs back to the queue as suspects, which run alone from now on. The crash stays counted, unless the job
--- ran in a process of its own: then it was not what its daemon died of.
+-- ran in a process of its own: then it was not what its daemon died of. Answers the ids that it moved, and why those are
+-- to be cancelled that somebody asked to stop after the reaper had read them.
 -- $1 uuid[]: ids  $2 bigint[]: fences  $3 uuid[]: claim ids  $4 float8[]: seconds until due  $5 jsonb[]: errors
 -- $6 bool[]: whether its job type runs in processes
 -- Index: lease_pkey. A row that its daemon is just settling is skipped.
@@ -24,4 +25,5 @@ WITH gone AS (
 ), woken AS (
     SELECT crmd.wake(queue) FROM (SELECT DISTINCT queue FROM kept) q
 )
-SELECT k.id FROM kept k WHERE (SELECT count(*) FROM woken) >= 0
+SELECT k.id, CASE WHEN g.cancel_requested_at IS NOT NULL THEN coalesce(g.cancel_reason, '') END AS cancel_reason
+FROM kept k JOIN gone g USING (id) WHERE (SELECT count(*) FROM woken) >= 0
