@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,8 +31,7 @@ async def test_twelve_steps_killed_after_each(crmd_dsn: str, tmp_path: Path) -> 
         job_id = await fleet.connection.fetchval("SELECT crmd.enqueue('twelve-steps', '{\"hangs\": true}')")
         for number in range(STEPS):
             await fleet.until("SELECT count(*) FROM crmd.step WHERE job_id = $1", number + 1, job_id)
-            fleet.daemons[-1].send(signal.SIGKILL)
-            await fleet.daemons[-1].ended()
+            await fleet.kill(fleet.daemons[-1])
             fleet.start(**DURABLE)
         await fleet.until("SELECT count(*) FROM crmd.archive WHERE id = $1", 1, job_id)
         row = await fleet.connection.fetchrow(

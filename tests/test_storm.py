@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import time
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 SQL = load_queries("crmd.store")
 pytestmark = pytest.mark.slow
-SECONDS = 20.0
+SECONDS = float(os.environ.get("CRMD_TEST_STORM_SECONDS", "10"))
 DRIVERS = 4
 NUMBERS = 12
 STORM = {"plugins__enabled": '["storm"]'}

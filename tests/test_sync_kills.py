@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -61,9 +60,8 @@ async def _synced(config: Config, dsn: str, provider: DemoProvider, folder: Path
     try:
         for _ in range(kills):
             daemon = _start(fleet, key)
-            await anyio.sleep(chance.uniform(0.4, 4.0))
-            daemon.send(signal.SIGKILL)
-            await daemon.ended()
+            await anyio.sleep(chance.uniform(0.4, 2.8))
+            await fleet.kill(daemon)
         daemon = _start(fleet, key)
         await fleet.until(
             "SELECT (NOT EXISTS (SELECT FROM crmd.job j JOIN crmd.job_type t ON t.name = j.type "

@@ -102,6 +102,15 @@ class Fleet:
             "SELECT crmd.enqueue($1, $2::jsonb, $3) FROM generate_series(1, $4)", job_type, payload, workspace_id, count
         )
 
+    async def kill(self, daemon: Daemon) -> None:
+        """Kill a daemon and let its lease run out at once: only the time that it would lie there is skipped."""
+        daemon.send(signal.SIGKILL)
+        await daemon.ended()
+        await self.connection.execute(
+            "UPDATE crmd.daemon SET lease_until = least(lease_until, crmd.clock()) WHERE pid = $1 AND NOT is_dead",
+            daemon.pid,
+        )
+
     async def until_logged(self, daemon: Daemon, word: str, count: int = 1) -> None:
         """Wait until a daemon has logged a word so often."""
         deadline = time.monotonic() + WAIT_SECONDS
