@@ -53,6 +53,18 @@ async def test_a_dead_daemons_job_runs_again(workbench: Workbench) -> None:
     assert await workbench._pool.fetchval("SELECT crash_count FROM crmd.archive") == 1
 
 
+async def test_only_the_innocent_are_taken_over_at_once(workbench: Workbench) -> None:
+    """After its first crash a job is due at once; after the second it waits, as it may be what kills."""
+    enqueued = await workbench.enqueue("add-one", {"number": 1})
+    await claim_and_die(workbench, enqueued.id)
+    await reap_once(workbench._pool)
+    assert await workbench._pool.fetchval("SELECT run_at <= crmd.clock() FROM crmd.job")
+    await workbench._pool.execute("UPDATE crmd.job SET crash_count = 2")
+    await claim_and_die(workbench, enqueued.id)
+    await reap_once(workbench._pool)
+    assert await workbench._pool.fetchval("SELECT run_at > crmd.clock() FROM crmd.job")
+
+
 async def test_age_is_no_evidence(workbench: Workbench) -> None:
     """A daemon that beats keeps its jobs however old they are."""
     enqueued = await workbench.enqueue("add-one")

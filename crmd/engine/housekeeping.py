@@ -88,7 +88,9 @@ class Housekeeping:
         """Recover the jobs of dead daemons. Whoever has just lost its own leases is no judge of others."""
         if self._house.is_alive:
             job_types = self._house.services.job_types
-            await reap_once(self._pool, {name for name, known in job_types.items() if known.runs_in == "process"})
+            in_processes = {name for name, known in job_types.items() if known.runs_in == "process"}
+            if await reap_once(self._pool, in_processes):
+                await self.claim_suspects_once()  # they have waited for a whole lease already
         return REAP_SECONDS
 
     async def claim_suspects_once(self) -> float:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from crmd.engine.suspicion import BACKOFF, CRASHES_MAX
+from crmd.engine.suspicion import CRASHES_MAX, reap_delay_seconds
 from crmd.store import leases
 from crmd.store.leases import EndedRow, Token
 from crmd.store.queries import load_queries
@@ -64,7 +64,7 @@ async def _reap(connection: Connection, page: Sequence[Any], in_processes: Conta
         if again:
             tokens = [_token(row) for row in again]
             chance = random.random()  # noqa: S311 - jitter, not a secret
-            delays = [BACKOFF.delay_seconds(row["crash_count"], chance) for row in again]
+            delays = [reap_delay_seconds(row["crash_count"], chance) for row in again]
             are_apart = [row["type"] in in_processes for row in again]
             moved |= await leases.return_reaped(connection, tokens, delays, _CRASHED, are_apart)
     for row in poison:

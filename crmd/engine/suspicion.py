@@ -24,6 +24,18 @@ CRASHES_MAX = 3
 BACKOFF = Backoff(first_seconds=1.0, factor=4.0, cap_seconds=60.0)
 
 
+def reap_delay_seconds(crash_count: int, chance: float) -> float:
+    """How long a job waits whose daemon died.
+
+    At first not at all: most of those that ran in it are innocent, and what runs alone in a process can do no harm.
+
+    Args:
+        crash_count: With this crash.
+        chance: A random number in [0, 1).
+    """
+    return 0.0 if crash_count <= 1 else BACKOFF.delay_seconds(crash_count, chance)
+
+
 def after_crash(run: Run, error: Crashed) -> Outcome:
     """What becomes of a suspect whose process ended without an outcome."""
     row: Any = run.row
