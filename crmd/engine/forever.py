@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("crmd.engine")
 FIRST_PAUSE_SECONDS = 0.2
-PAUSE_MAX_SECONDS = 5.0
+PAUSE_MAX_SECONDS = 2.5
 
 
 async def forever(

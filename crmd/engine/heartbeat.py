@@ -98,7 +98,7 @@ class Heartbeat:
         while not self._is_stopping:
             try:
                 if connection is None or connection.is_closed():
-                    connection = await connect(self._server, "crmd heartbeat")
+                    connection = await connect(self._server, "crmd heartbeat", is_urgent=True)
                 await self._beat_once(connection)
                 failures = 0
                 pause = self._lease_seconds / 3

@@ -13,11 +13,13 @@ from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import anyio
 import asyncpg
 import msgspec
 
 from crmd.errors import UnreachableError
+from crmd.store.bounded_pool import BoundedPool
+from crmd.store.door import Door
+from crmd.store.liveness import SERVER_SETTINGS, probe_link
 from crmd.store.primary import Primary
 from crmd.store.queries import load_queries
 from crmd.stored_text import encode_json
@@ -25,6 +27,7 @@ from crmd.stored_text import encode_json
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 _SQL = load_queries("crmd.store")
@@ -64,7 +67,9 @@ class Server:
         dsn: With its password; never logged. It may name several hosts, of which one is the primary.
         listen_dsn: A direct address for LISTEN when `dsn` leads through a pooler.
         statement_cache: Off behind PgBouncer in transaction mode, where a session has no settings of its own either.
+        statement_timeout_seconds: Of one statement, the time to give it up included.
         primary: Which host is the primary, as this process knows.
+        door: Paces new connections.
     """
 
     dsn: str
@@ -74,6 +79,7 @@ class Server:
     statement_timeout_seconds: float = 10.0
     statement_cache: bool = True
     primary: Primary = field(default_factory=Primary, compare=False, repr=False)
+    door: Door = field(default_factory=Door, compare=False, repr=False)
 
     def connect_arguments(self, application_name: str) -> dict[str, Any]:
         """The keyword arguments for asyncpg that hold for every connection.
@@ -81,20 +87,28 @@ class Server:
         The server ends a statement by itself a little earlier than the client gives up on it, so that a cut link
         leaves nothing running. A pooler of transactions refuses such settings: the role must have them there.
         """
-        milliseconds = int(self.statement_timeout_seconds * 1000)
+        milliseconds = int(self.statement_timeout_seconds * 800)
         bounds = {
             "statement_timeout": str(milliseconds),
             "lock_timeout": str(min(milliseconds, 5000)),
             "idle_in_transaction_session_timeout": "60000",
             "jit": "off",
+            **SERVER_SETTINGS,
         }
         return {
             "dsn": self.dsn,
             "timeout": self.connect_timeout_seconds,
-            "command_timeout": self.statement_timeout_seconds + 5,
+            "command_timeout": self.statement_timeout_seconds * 0.9,
             "statement_cache_size": 1024 if self.statement_cache else 0,
             "server_settings": {"application_name": application_name, **(bounds if self.statement_cache else {})},
         }
+
+    async def let_in(self, dsn: str, *, is_urgent: bool = False, **arguments: Any) -> Session:  # noqa: ANN401 - asyncpg's
+        """A connection to the primary, when it is our turn."""
+        turn = self.door.through(self.primary.connect, dsn, is_urgent=is_urgent, **arguments)
+        connection: Session = await turn
+        probe_link(connection)
+        return connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +125,23 @@ class Pools:
         await self.plugins.expire_connections()
 
 
-async def connect(
-    server: Server, application_name: str, *, is_direct: bool = False
-) -> asyncpg.Connection[asyncpg.Record]:
+async def connect(server: Server, name: str, *, is_direct: bool = False, is_urgent: bool = False) -> Session:
     """One connection outside the pools.
 
     Args:
         server: The server.
-        application_name: Shown in pg_stat_activity.
+        name: Shown in pg_stat_activity.
         is_direct: Use `listen_dsn` where there is one.
+        is_urgent: Wait in no line; for the heartbeat, which has but this one.
 
     Raises:
         UnreachableError: The server does not answer, or refuses us.
     """
-    arguments = server.connect_arguments(application_name)
+    arguments = server.connect_arguments(name)
     if is_direct and server.listen_dsn is not None:
         arguments["dsn"] = server.listen_dsn
     try:
-        connection: asyncpg.Connection[asyncpg.Record] = await server.primary.connect(**arguments)
+        connection = await server.let_in(**arguments, is_urgent=is_urgent)
     except (*UNREACHABLE, asyncpg.PostgresError, ValueError) as error:
         raise UnreachableError(
             f"PostgreSQL cannot be reached: {_reason(error)}.",
@@ -159,7 +172,7 @@ async def open_pools(
     """
     if is_probed:
         probe = await connect(server, "crmd probe")
-        await probe.close()
+        await probe.close(timeout=server.connect_timeout_seconds)
     control = await _open_pool(server, "crmd control", control_max, _set_bytes_codec, reset=_leave_as_it_is)
     try:
         plugins = await _open_pool(server, "crmd plugins", server.pool_max, _set_object_codec)
@@ -168,9 +181,9 @@ async def open_pools(
             with server.primary.watched(partial(_renew_soon, pools, asyncio.get_running_loop())):
                 yield pools
         finally:
-            await _close(plugins)
+            await plugins.leave()
     finally:
-        await _close(control)
+        await control.leave()
 
 
 async def _open_pool(
@@ -179,11 +192,10 @@ async def _open_pool(
     size: int,
     init: Callable[[Connection], Any],
     reset: Callable[[Connection], Any] | None = None,
-) -> Pool:
-    arguments = {**server.connect_arguments(name), "connect": server.primary.connect}
-    return await asyncpg.create_pool(
-        **arguments, min_size=0, max_size=size, init=init, reset=reset, max_inactive_connection_lifetime=300
-    )
+) -> BoundedPool:
+    bounds = {**server.connect_arguments(name), "release_seconds": server.statement_timeout_seconds * 0.1}
+    pool = BoundedPool(**bounds, connect=server.let_in, min_size=0, max_size=size, init=init, reset=reset)
+    return await pool.opened()
 
 
 def _renew_soon(pools: Pools, loop: asyncio.AbstractEventLoop) -> None:
@@ -193,14 +205,6 @@ def _renew_soon(pools: Pools, loop: asyncio.AbstractEventLoop) -> None:
 
 async def _leave_as_it_is(_connection: Connection) -> None:
     """The engine's own statements leave nothing behind in a session, so its connections need no round trip to reset."""
-
-
-async def _close(pool: Pool) -> None:
-    with anyio.CancelScope(shield=True):
-        with anyio.move_on_after(3) as patience:
-            await pool.close()
-        if patience.cancelled_caught:
-            pool.terminate()
 
 
 async def _set_bytes_codec(connection: Connection) -> None:

@@ -1,13 +1,15 @@
-"""A TCP proxy inside the test whose links can be cut, all at once or after so many bytes."""
+"""A TCP proxy inside the test whose links can be cut, go silent, or lose the answer to one statement."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import struct
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 CHUNK = 65_536
 
@@ -18,20 +20,43 @@ class Proxy:
     Attributes:
         port: Where it listens on the loopback address.
         cuts: Links that were cut.
+        unanswered: Answers that are still to be lost.
     """
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
-        self._links: set[asyncio.StreamWriter] = set()
+        self._links: set[Link] = set()
+        self._is_silent = False
+        self._lost_sql = b""
         self.port = 0
         self.cuts = 0
+        self.unanswered = 0
 
     def cut(self) -> None:
         """Cut every link, without a farewell: whoever waits for an answer gets a reset."""
-        for writer in list(self._links):
-            if writer.transport is not None:
-                writer.transport.abort()
-                self.cuts += 1
+        for link in list(self._links):
+            link.cut()
+            self.cuts += 2
+
+    def blackhole(self) -> None:
+        """From now on nothing that is sent over any link arrives, and nobody is told."""
+        self._is_silent = True
+        for link in self._links:
+            link.is_silent = True
+
+    def heal(self) -> None:
+        """New links work; those that went silent never speak again."""
+        self._is_silent = False
+
+    def lose_answers(self, sql: bytes, count: int = 1) -> None:
+        """Cut the link instead of passing on the answer to the next statements whose text holds `sql`."""
+        self._lost_sql, self.unanswered = sql, count
+
+    def loses_answer(self, link: Link, data: bytes) -> bool:
+        """Whether what a client sends is a statement of which the answer is to be lost."""
+        is_it = self.unanswered > 0 and link.executes(data, self._lost_sql)
+        self.unanswered -= is_it
+        return is_it
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host, port = self._target
@@ -46,22 +71,96 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
-        self._links |= {writer, far_writer}
+        link = Link(self, writer, far_writer, is_silent=self._is_silent)
+        self._links.add(link)
         try:
-            await asyncio.gather(_pass_on(reader, far_writer), _pass_on(far_reader, writer))
+            await asyncio.gather(link.ask(reader), link.answer(far_reader))
         finally:
-            self._links -= {writer, far_writer}
-            for end in (writer, far_writer):
-                end.transport.abort()
+            self._links.discard(link)
+            link.cut()
 
 
-async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with contextlib.suppress(OSError):
-        while data := await reader.read(CHUNK):
-            writer.write(data)
-            await writer.drain()
-    with contextlib.suppress(OSError, RuntimeError):
-        writer.write_eof()
+class Link:
+    """One connection, as seen from the middle."""
+
+    def __init__(self, proxy: Proxy, near: asyncio.StreamWriter, far: asyncio.StreamWriter, *, is_silent: bool) -> None:
+        self._proxy = proxy
+        self._near = near
+        self._far = far
+        self._statements: set[bytes] = set()
+        self._is_answer_lost = False
+        self.is_silent = is_silent
+
+    def cut(self) -> None:
+        """End both ends with a reset."""
+        for end in (self._near, self._far):
+            end.transport.abort()
+
+    async def ask(self, reader: asyncio.StreamReader) -> None:
+        """Pass on what the client sends."""
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK):
+                self._is_answer_lost |= self._proxy.loses_answer(self, data)
+                await self._pass_on(data, self._far)
+        with contextlib.suppress(OSError, RuntimeError):
+            self._far.write_eof()
+
+    async def answer(self, reader: asyncio.StreamReader) -> None:
+        """Pass on what the server sends."""
+        with contextlib.suppress(OSError):
+            while data := await reader.read(CHUNK):
+                if self._is_answer_lost:
+                    self.cut()
+                    return
+                await self._pass_on(data, self._near)
+        with contextlib.suppress(OSError, RuntimeError):
+            if not self.is_silent:
+                self._near.write_eof()
+
+    async def _pass_on(self, data: bytes, to: asyncio.StreamWriter) -> None:
+        if not self.is_silent:
+            to.write(data)
+            await to.drain()
+
+    def executes(self, data: bytes, sql: bytes) -> bool:
+        """Whether a client's messages execute a statement with such a text; prepared ones are known by name."""
+        is_it = False
+        for kind, body in _messages(data):
+            match kind:
+                case b"P":
+                    name, text, *_ = body.split(b"\0")
+                    (self._statements.add if sql in text else self._statements.discard)(name)
+                case b"B":
+                    is_it |= body.split(b"\0")[1] in self._statements
+                case b"Q":
+                    is_it |= sql in body
+                case _:
+                    pass
+        return is_it
+
+
+def _messages(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """The client's messages of a piece of its stream that begins with one."""
+    while len(data) >= 5 and data[:1].isalpha():
+        (length,) = struct.unpack("!I", data[1:5])
+        yield data[:1], data[5 : 1 + length]
+        data = data[1 + length :]
+
+
+def address_of(dsn: str) -> tuple[str, int]:
+    """Where a server listens, for a proxy: its host and port, or the path of its socket."""
+    split = urlsplit(dsn)
+    folder = dict(parse_qsl(split.query)).get("host")
+    if folder is None:
+        return split.hostname or "127.0.0.1", split.port or 5432
+    return f"{folder}/.s.PGSQL.{split.port or 5432}", 0
+
+
+def through(dsn: str, proxy: Proxy) -> str:
+    """The same address, through the proxy."""
+    split = urlsplit(dsn)
+    user, at, _ = split.netloc.rpartition("@")
+    return urlunsplit(split._replace(netloc=f"{user}{at}127.0.0.1:{proxy.port}", query="sslmode=disable"))
 
 
 @contextlib.asynccontextmanager
@@ -75,3 +174,10 @@ async def proxying(host: str, port: int) -> AsyncIterator[Proxy]:
     finally:
         server.close()
         proxy.cut()
+
+
+@contextlib.asynccontextmanager
+async def proxied(dsn: str) -> AsyncIterator[tuple[Proxy, str]]:
+    """A proxy to the server of `dsn`, and the address of the same database through it."""
+    async with proxying(*address_of(dsn)) as proxy:
+        yield proxy, through(dsn, proxy)

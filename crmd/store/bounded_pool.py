@@ -1,0 +1,71 @@
+"""A pool in which no wait is without an end: neither for a connection, nor for giving one back over a dead link."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import asyncpg
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
+
+    Base = asyncpg.Pool[asyncpg.Record]
+else:
+    Base = asyncpg.Pool
+
+# A wait for a connection, the time to open it included.
+ACQUIRE_SECONDS = 5.0
+LEAVE_SECONDS = 3.0
+
+
+class BoundedPool(Base):
+    """As asyncpg makes it, with bounds where it has none.
+
+    Args:
+        release_seconds: A connection whose last statement was cut short is asked to end it when it is given back; one
+            that has not answered by then is closed.
+        bounds: As for `asyncpg.create_pool`.
+    """
+
+    __slots__ = ("_release_seconds",)
+
+    def __init__(self, dsn: str, *, release_seconds: float, **bounds: Any) -> None:  # noqa: ANN401 - asyncpg's own
+        super().__init__(
+            dsn,
+            max_queries=50_000,
+            max_inactive_connection_lifetime=300,
+            setup=None,
+            loop=None,
+            connection_class=asyncpg.Connection,
+            record_class=asyncpg.Record,
+            **bounds,
+        )
+        self._release_seconds = release_seconds
+
+    def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext[asyncpg.Record]:
+        """A connection, or TimeoutError."""
+        return super().acquire(timeout=ACQUIRE_SECONDS if timeout is None else timeout)
+
+    async def release(
+        self,
+        connection: PoolConnectionProxy[asyncpg.Record],
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - asyncpg's word
+    ) -> None:
+        """Give a connection back; one over which nothing comes any more is closed."""
+        with contextlib.suppress(TimeoutError):  # it is closed by now, and whoever used it is done with it
+            await super().release(connection, timeout=self._release_seconds if timeout is None else timeout)
+
+    async def opened(self) -> BoundedPool:
+        """Itself, ready to be used."""
+        await self
+        return self
+
+    async def leave(self) -> None:
+        """Wait a little for what is out, and then cut it."""
+        with anyio.CancelScope(shield=True):
+            with contextlib.suppress(TimeoutError), anyio.fail_after(LEAVE_SECONDS):
+                await self.close()
+            self.terminate()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pickle
+import time
+from itertools import pairwise
+from typing import NoReturn
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from crmd.store.door import CALM_SECONDS, LINE_SECONDS, PACE_SECONDS, Door
+
+
+def test_nobody_waits_while_all_are_let_in() -> None:
+    """Without a refusal any number of connections is opened at once."""
+    door = Door()
+    assert [door.turn(100.0) for _ in range(50)] == [0.0] * 50
+
+
+@given(some.lists(some.floats(0, 0.4), min_size=20, max_size=80), some.integers(0, 9))
+def test_after_a_refusal_they_come_one_by_one(steps: list[float], refusals: int) -> None:
+    """However many ask and whenever, no two connections begin within the pace, until it has been calm for a while."""
+    door, now = Door(), 1000.0
+    door.refused(now)
+    begun: list[float] = []
+    for place, step in enumerate(steps):
+        now += step
+        if now >= 1000.0 + CALM_SECONDS:
+            break
+        wait = door.turn(now)
+        if wait is not None:
+            assert wait <= LINE_SECONDS
+            begun.append(now + wait)
+        if place < refusals:
+            door.refused(now)
+    assert begun == sorted(begun)
+    assert all(later - earlier >= PACE_SECONDS - 1e-9 for earlier, later in pairwise(begun))
+
+
+def test_a_long_line_turns_away() -> None:
+    """Whoever would wait for too long is told at once, and finds a turn later."""
+    door = Door()
+    door.refused(0.0)
+    answers = [door.turn(0.1) for _ in range(20)]
+    assert answers[-1] is None
+    assert door.turn(1.0) is not None
+    assert [door.turn(CALM_SECONDS) for _ in range(20)] == [0.0] * 20
+
+
+async def test_a_failed_connection_is_a_refusal() -> None:
+    """Whatever a server answers that is no connection makes the next ones wait; a process of a job begins anew."""
+
+    async def refuse() -> NoReturn:
+        raise ConnectionResetError
+
+    door = Door()
+    with pytest.raises(ConnectionResetError):
+        await door.through(refuse)
+    assert door.turn(time.monotonic()) != 0.0
+    assert [pickle.loads(pickle.dumps(door)).turn(0.0) for _ in range(9)] == [0.0] * 9  # noqa: S301 - our own
