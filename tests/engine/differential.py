@@ -17,6 +17,7 @@ from reference_rows import Job, New, Outcome, Rule, Ticket
 from reference_store import Store
 
 from crmd.engine import reaper
+from crmd.engine.heartbeat import register
 from crmd.store import jobs, leases
 from crmd.store.leases import BEGINNING, EndedRow, RequeuedRow, Token
 from crmd.store.queries import load_queries
@@ -73,7 +74,10 @@ class Pair:
         """Do one operation on both; AssertionError where answers or tables differ."""
         theirs, ours = await getattr(self, step.word)(random.Random(step.seed))  # noqa: S311 - to be repeated
         assert theirs == ours, f"the database answered {theirs}, the reference {ours}"
-        assert await tables_of(self._pool) == tables_in(self._store)
+        theirs, ours = await tables_of(self._pool), tables_in(self._store)
+        for table, rows in theirs.items():
+            only = set(rows) ^ set(ours[table])
+            assert rows == ours[table], f"{table}: the database has {rows}, the reference {ours[table]}: {only}"
 
     async def enqueue(self, chance: Random) -> tuple[Any, Any]:
         """A job without a key."""
@@ -183,8 +187,8 @@ class Pair:
 
     async def register(self, _chance: Random) -> tuple[Any, Any]:
         """A daemon begins."""
-        self._lives.append(uuid4())
-        await self._pool.execute(SQL.daemon_register, self._lives[-1], "host", 1, "1", ["normal"], LEASE_SECONDS)
+        async with self._pool.acquire() as connection:
+            self._lives.append(await register(connection, "1", ["normal"], LEASE_SECONDS))
         self._store.register(self._lives[-1], LEASE_SECONDS)
         return None, None
 

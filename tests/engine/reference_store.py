@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from reference_keys import Keys
 from reference_rows import NEVER, Daemon, Job, New, Outcome, Rule, Ticket
 
-from crmd.engine.suspicion import BACKOFF, CRASHES_MAX
+from crmd.engine.suspicion import CRASHES_MAX, reap_delay_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -65,6 +65,10 @@ class Store:
         """Whether a life is registered and was not declared dead."""
         return daemon_id in self.daemons and not self.daemons[daemon_id].is_dead
 
+    def may_claim(self, daemon_id: UUID) -> bool:
+        """Whether a life may take jobs."""
+        return self.is_living(daemon_id)
+
     def enqueue(self, new_id: UUID, new: New) -> tuple[UUID, str]:
         """Enqueue a job; answers the one that stands for it, and what was done."""
         now = self.clock
@@ -83,7 +87,7 @@ class Store:
 
     def claim(self, daemon_id: UUID, claim_id: UUID, limit: int, behind: tuple[float, UUID] | None = None) -> list[Job]:
         """Move what is due to the leases, in order of rank."""
-        if not self.is_living(daemon_id):
+        if not self.may_claim(daemon_id):
             return []
         due = sorted(
             (job.rank_at, job.id)
@@ -94,7 +98,7 @@ class Store:
 
     def claim_suspects(self, daemon_id: UUID, claim_id: UUID, limit: int) -> list[Job]:
         """The same for jobs that are to run alone."""
-        if not self.is_living(daemon_id):
+        if not self.may_claim(daemon_id):
             return []
         due = sorted(
             (job.rank_at, job.id) for job in self.waiting.values() if job.held == "suspect" and job.run_at <= self.clock
@@ -195,10 +199,9 @@ class Store:
             elif is_cancelled:
                 self.settle_ended([(ticket, "cancelled", "Cancelled")])
             else:
-                delay = BACKOFF.delay_seconds(job.crash_count, chance)
+                delay = reap_delay_seconds(job.crash_count, chance)
                 job.attempt -= 1
                 job.crash_count -= job.is_alone
-                job.cancel_reason = None
                 self._return(job, delay, "suspect", "Crashed")
         return moved
 
