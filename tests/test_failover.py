@@ -8,7 +8,7 @@ import anyio
 import asyncpg
 import pytest
 from fleet import running_fleet
-from private_postgres import debian_programs
+from private_postgres import debian_programs, private_server
 from standby import Pair, running_pair
 
 from crmd.embedded.account import server_account
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from fleet import Fleet
 
+    from crmd.testing import Workbench
+
     Connection = asyncpg.Connection[asyncpg.Record]
 
 LATER = """
@@ -36,17 +38,32 @@ NOW = "UPDATE crmd.job SET run_at = crmd.clock(), rank_at = crmd.clock() WHERE i
 ENDED = "SELECT count(*) FROM crmd.archive WHERE id = ANY($1)"
 RUNNING = "SELECT count(*) FROM crmd.lease WHERE id = ANY($1)"
 LONG = 600_000
+# Ends a wait for a standby: the session gets a warning, and the row is committed all the same.
+CANCEL = """
+SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND state = 'active'
+"""
+
+
+def programs_of(major: int, folder: Path) -> Path:
+    """The programs of Debian's 15, or of the embedded server."""
+    if major != 15:
+        return reachable(find_binaries(), server_account(None), folder).folder
+    found = debian_programs(15)
+    if found is None:
+        pytest.skip("PostgreSQL 15 is not installed (apt-get install postgresql-15)")
+    return found
+
+
+@pytest.fixture
+def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the embedded server."""
+    return programs_of(18, tmp_path_factory.mktemp("programs"))
 
 
 @pytest.fixture(params=[15, 18])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
     """A primary and its standby: the oldest supported version, and the embedded one."""
-    programs = debian_programs(15)
-    if request.param != 15:
-        account = server_account(None)
-        programs = reachable(find_binaries(), account, tmp_path_factory.mktemp("programs")).folder
-    if programs is None:
-        pytest.skip("PostgreSQL 15 is not installed (apt-get install postgresql-15)")
+    programs = programs_of(request.param, tmp_path_factory.mktemp("programs"))
     with running_pair(programs) as running:
         yield running
 
@@ -129,6 +146,36 @@ async def test_a_demoted_server_is_left(pair: Pair) -> None:
     assert behind.primary.known is not None
     assert server.primary.known is not None
     assert behind.primary.known.is_older_than(server.primary.known)
+
+
+@pytest.mark.slow
+async def test_a_commit_without_its_standby_counts(tmp_path: Path, programs: Path) -> None:
+    """A wait for a standby that never answers is cancelled: what was committed counts, and nothing is done twice."""
+    with private_server(programs) as server:
+        server.stop()
+        server.start(synchronous_commit="on")
+        async with running_fleet(server.dsn, tmp_path, count=1) as fleet:
+            await fleet.connection.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            await fleet.connection.execute("SET synchronous_commit = local")
+            await fleet.connection.execute("SELECT pg_reload_conf()")
+            await fleet.enqueue("mark", 20)
+            cancelled = 0
+            while await fleet.connection.fetchval("SELECT count(*) FROM crmd.archive") < 20:
+                cancelled += await fleet.connection.fetchval(CANCEL)
+                await anyio.sleep(0.02)
+            assert cancelled > 2
+            counts = await fleet.connection.fetch("SELECT status, fence, attempt, crash_count FROM crmd.archive")
+            assert {tuple(row) for row in counts} == {("completed", 1, 1, 0)}
+            assert await fleet.connection.fetchval("SELECT count(*), count(DISTINCT job_id) FROM fleet.mark") == 20
+            await fleet.connection.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            await fleet.connection.execute("SELECT pg_reload_conf()")
+
+
+@pytest.mark.crmd_plugins("crm", "gmail", "contacts", "health")
+async def test_no_truth_is_kept_in_an_unlogged_table(workbench: Workbench) -> None:
+    """Unlogged tables are empty after a promotion, so there is none, neither of the core nor of a plugin."""
+    unlogged = "SELECT oid::regclass::text FROM pg_class WHERE relpersistence <> 'p'"
+    assert await workbench.everything.pools.control.fetch(unlogged) == []
 
 
 async def enqueued(fleet: Fleet, milliseconds: int, count: int) -> list[UUID]:

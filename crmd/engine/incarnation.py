@@ -117,6 +117,7 @@ class Incarnation:
                 self._timeline, self._stopped = now, []
         if not self._executor.runs:
             await release_all(self._pools.control, daemon_id)
+            await self._pools.control.execute(_SQL.daemon_leave, daemon_id)
             self._pools.server.primary.forget(daemon_id)
 
     def beat_soon(self) -> None:
