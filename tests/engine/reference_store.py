@@ -199,10 +199,10 @@ class Store:
             elif is_cancelled:
                 self.settle_ended([(ticket, "cancelled", "Cancelled")])
             else:
-                delay = reap_delay_seconds(job.crash_count, chance)
+                job.run_at = self.clock + reap_delay_seconds(job.crash_count, chance)
                 job.attempt -= 1
                 job.crash_count -= job.is_alone
-                self._return(job, delay, "suspect", "Crashed")
+                self._return(job, 0.0, "suspect", "Crashed")
         return moved
 
     def cancel(self, job_id: UUID, reason: str = "asked") -> str | None:
