@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,10 @@ from speed.plan import ROWS, chosen
 from speed.record import about, machine, write_json, written
 from speed.rounds import run_rounds, tell
 from speed.sizes import scaled
+from speed.soak.run import run_soak
+from speed.steady.judging import judge
+from speed.steady.report import checks, kept, report
+from speed.steady.run import run_steady
 from speed.table import show
 
 if TYPE_CHECKING:
@@ -40,6 +45,35 @@ def main(arguments: list[str]) -> int:
 
 
 def _measured(given: Namespace) -> int:
+    if given.soak is not None:
+        return _soak(given)
+    return _steady(given) if given.steady else _table(given)
+
+
+def _soak(given: Namespace) -> int:
+    with prepared_ground({NEWEST}) as ground:
+        samples, musts = asyncio.run(run_soak(ground, given.soak))
+        told = about(ground)
+    sys.stdout.write(checks(musts))
+    if given.json is not None:
+        write_json(
+            given.json, {**told, "looks": [one.kept() for one in samples], "musts": [asdict(one) for one in musts]}
+        )
+    return 0 if all(must.holds for must in musts) else MISSED
+
+
+def _steady(given: Namespace) -> int:
+    with prepared_ground({NEWEST}) as ground:
+        measured, account = asyncio.run(run_steady(ground, given.seconds))
+        told = about(ground)
+    musts = judge(measured, account)
+    sys.stdout.write(report(measured, musts))
+    if given.json is not None:
+        write_json(given.json, {**told, **kept(measured, musts, account)})
+    return 0 if all(must.holds for must in musts) else MISSED
+
+
+def _table(given: Namespace) -> int:
     only = [name for name in given.only.split(",") if name]
     figures, sizes = chosen(only), scaled(given.jobs)
     with prepared_ground({version for figure in figures for version in figure.versions}) as ground:
@@ -62,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--only", default="", help="names of figures, separated by commas; all by default")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; the median counts")
     parser.add_argument("--jobs", type=int, default=jobs and int(jobs), help="of a drain; the others in proportion")
+    parser.add_argument("--steady", action="store_true", help="a steady offer of jobs while things go wrong")
+    parser.add_argument("--soak", type=float, metavar="SECONDS", help="all kinds of work for so long")
+    parser.add_argument("--seconds", type=float, default=25.0, help="how long each phase of that takes")
     parser.add_argument("--json", type=Path, help="file for every value")
     parser.add_argument("--svg", type=Path, help="file for a drawing")
     return parser

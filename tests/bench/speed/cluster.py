@@ -58,6 +58,7 @@ class Cluster:
     word: str = field(default_factory=secrets.token_hex, repr=False)
     port: int = field(default_factory=lambda: free_port())  # noqa: PLW0108 - it is defined below
     _process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    _launched: float = 0.0
 
     def dsn(self, database: str = "postgres") -> str:
         """The address of a database."""
@@ -91,17 +92,31 @@ class Cluster:
             raise BenchError(f"initdb failed: {done.stderr.strip()[-500:]}")
 
     def start(self) -> None:
-        """Start it and wait until it takes connections. It ends with us, however we end."""
+        """Start it and wait until it takes connections."""
+        self.launch()
+        while not self.is_ready:
+            time.sleep(0.01)
+
+    def launch(self) -> None:
+        """Start it. It ends with us, however we end, so this has to be called by a thread that lasts."""
         words = {**SETTINGS, "port": str(self.port), "unix_socket_directories": str(self.folder)}
         options = [part for name, value in words.items() for part in ("-c", f"{name}={value}")]
         command = self.account.command(self.binaries.program("postgres"), "-D", str(self.folder / "data"), *options)
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(command, env=CLEAN, cwd="/", stdout=log, stderr=log)
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                raise BenchError(f"PostgreSQL does not start: {(self.folder / 'log').read_text()[-500:]}")
-            time.sleep(0.01)
+        self._launched = time.monotonic()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it takes connections.
+
+        Raises:
+            BenchError: It ended, or takes too long.
+        """
+        assert self._process is not None, "it was started"
+        if self._process.poll() is not None or time.monotonic() > self._launched + START_SECONDS:
+            raise BenchError(f"PostgreSQL does not start: {(self.folder / 'log').read_text()[-500:]}")
+        return self._answers()
 
     def stop(self) -> None:
         """Stop it in order; whoever is connected is cut off."""

@@ -40,7 +40,9 @@ def environment(dsn: str, folder: Path, settings: Mapping[str, str]) -> dict[str
     chosen = {"PLUGINS__ENABLED": '["bench"]', **settings}
     return {
         **{key: value for key, value in os.environ.items() if not key.startswith("CRMD")},
-        "PYTHONPATH": os.pathsep.join([str(folder / "site"), str(BENCH)]),
+        "PYTHONPATH": os.pathsep.join(
+            [str(folder / "site"), *filter(None, [os.environ.get("PYTHONPATH")]), str(BENCH)]
+        ),
         "BENCH_LEDGER": str(folder / "ledger"),
         "CRMD__DATABASE__DSN": dsn,
         "CRMD__DAEMON__STATE_DIR": str(folder / "state"),

@@ -79,6 +79,8 @@ async def soak(ctx: crmd.Context, payload: Soaked) -> crmd.Snooze | None:
             for done in range(5):
                 ctx.progress(done, 5)
                 await anyio.sleep(0.1)
+        case "wait":
+            await anyio.sleep(60.0)
         case _:
             pass
     return None

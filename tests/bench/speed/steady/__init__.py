@@ -1,0 +1,1 @@
+"""The second table: a steady offer of jobs while things go wrong."""
