@@ -29,7 +29,7 @@ class BoundedPool(Base):
         bounds: As for `asyncpg.create_pool`.
     """
 
-    __slots__ = ("_release_seconds",)
+    __slots__ = ("_leave_seconds", "_release_seconds")
 
     def __init__(self, dsn: str, *, release_seconds: float, **bounds: Any) -> None:  # noqa: ANN401 - asyncpg's own
         super().__init__(
@@ -43,6 +43,7 @@ class BoundedPool(Base):
             **bounds,
         )
         self._release_seconds = release_seconds
+        self._leave_seconds = min(LEAVE_SECONDS, bounds["command_timeout"] / 2)
 
     def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext[asyncpg.Record]:
         """A connection, or TimeoutError."""
@@ -66,6 +67,6 @@ class BoundedPool(Base):
     async def leave(self) -> None:
         """Wait a little for what is out, and then cut it."""
         with anyio.CancelScope(shield=True):
-            with contextlib.suppress(TimeoutError), anyio.fail_after(LEAVE_SECONDS):
+            with contextlib.suppress(TimeoutError), anyio.fail_after(self._leave_seconds):
                 await self.close()
             self.terminate()

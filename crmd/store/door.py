@@ -42,16 +42,20 @@ class Door:
         connect: Callable[..., Awaitable[T]],
         *args: Any,  # noqa: ANN401 - of `connect`
         is_urgent: bool = False,
+        is_patient: bool = False,
         **kwargs: Any,  # noqa: ANN401 - of `connect`
     ) -> T:
-        """Connect when it is our turn; at once when it is urgent.
+        """Connect when it is our turn; at once when it is urgent, and not before there is room when we are patient.
 
         Raises:
             ConnectionRefusedError: Too many others are waiting for theirs.
         """
         wait_seconds = 0.0 if is_urgent else self.turn(time.monotonic())
-        if wait_seconds is None:
-            raise ConnectionRefusedError("too many connections wait for the server already")
+        while wait_seconds is None:
+            if not is_patient:
+                raise ConnectionRefusedError("too many connections wait for the server already")
+            await anyio.sleep(PACE_SECONDS)
+            wait_seconds = self.turn(time.monotonic())
         if wait_seconds > 0:
             await anyio.sleep(wait_seconds)
         try:

@@ -103,10 +103,9 @@ class Server:
             "server_settings": {"application_name": application_name, **(bounds if self.statement_cache else {})},
         }
 
-    async def let_in(self, dsn: str, *, is_urgent: bool = False, **arguments: Any) -> Session:  # noqa: ANN401 - asyncpg's
+    async def let_in(self, dsn: str, **arguments: Any) -> Session:  # noqa: ANN401 - of the door and asyncpg
         """A connection to the primary, when it is our turn."""
-        turn = self.door.through(self.primary.connect, dsn, is_urgent=is_urgent, **arguments)
-        connection: Session = await turn
+        connection: Session = await self.door.through(self.primary.connect, dsn, **arguments)
         probe_link(connection)
         return connection
 
@@ -194,7 +193,8 @@ async def _open_pool(
     reset: Callable[[Connection], Any] | None = None,
 ) -> BoundedPool:
     bounds = {**server.connect_arguments(name), "release_seconds": server.statement_timeout_seconds * 0.1}
-    pool = BoundedPool(**bounds, connect=server.let_in, min_size=0, max_size=size, init=init, reset=reset)
+    let_in = partial(server.let_in, is_patient=reset is None)  # a job waits longer than a loop, which comes again
+    pool = BoundedPool(**bounds, connect=let_in, min_size=0, max_size=size, init=init, reset=reset)
     return await pool.opened()
 
 
