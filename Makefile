@@ -42,7 +42,7 @@ test: $(VENV)/.developing ## Run every test
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 test-postgres15: $(VENV)/.developing ## Run the tests of every statement on the oldest supported server, too
-	@PYTHONPATH=tests/engine $(BIN)/python tests/postgres15.py $(BIN)/python -m pytest -q $(STORE_TESTS) $(PYTEST)
+	@PYTHONPATH=tests/engine $(BIN)/python -m pytest -p oldest_server -q -n $(WORKERS) --dist loadfile $(STORE_TESTS) $(PYTEST)
 
 quick: $(VENV)/.developing ## Run the tests that take no more than a few seconds each
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(PYTEST)
