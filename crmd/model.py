@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
+from uuid import UUID
 
 import msgspec
 
@@ -11,7 +12,6 @@ from crmd.errors import PluginError
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from uuid import UUID
 
 Priority: TypeAlias = Literal["critical", "high", "normal", "low"]
 Status: TypeAlias = Literal["pending", "scheduled", "processing", "completed", "failed", "cancelled", "dead"]
@@ -65,8 +65,7 @@ class Job:
     meta: dict[str, object] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Enqueued:
+class Enqueued(msgspec.Struct, frozen=True, gc=False):
     """The answer to an enqueue.
 
     Attributes:

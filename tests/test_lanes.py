@@ -201,7 +201,7 @@ async def shared(ctx: crmd.Context) -> None:
     """Bounded per workspace and in all."""
 
 
-ASK = "SELECT turn, granted, id FROM crmd.claim_lanes('normal', $1, $2, $3, $4, $5, '{}', $6, $7)"
+ASK = "SELECT turn, granted, id FROM crmd.take_lanes('normal', $1, $2, $3, $4, $5, '{}', $6, $7)"
 
 
 @pytest.mark.crmd_plugins(sys.modules[__name__])
@@ -276,10 +276,11 @@ async def test_claimers_never_pass_a_limit_together(workbench: Workbench) -> Non
         nonlocal claimed
         turns = Turns()
         for _ in range(ROUNDS):
-            found = await lane_claims.claim_lanes(pool, daemon_id, "normal", 3, turns, {}, leases.new_claim_id())
+            claim_id = leases.new_claim_id()
+            found = await lane_claims.claim_lanes(pool, daemon_id, "normal", 3, turns, {}, claim_id)
             claimed += len(found)
             await anyio.lowlevel.checkpoint()
-            tokens = [Token(row["id"], row["fence"], row["claim_id"]) for row in found]
+            tokens = [Token(row["id"], row["fence"], claim_id) for row in found]
             if tokens:
                 async with pool.acquire() as connection:
                     back = [RequeuedRow(token, 0.0, is_attempt_given_back=True) for token in tokens]

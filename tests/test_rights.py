@@ -54,7 +54,7 @@ async def test_borrowed_rights_come_with_a_fixed_path(database: Pool) -> None:
 
 async def test_a_grant_gives_what_it_names(database: Pool) -> None:
     """A role that may enqueue may enqueue, batch, cancel and emit; the other grants add schedules and events."""
-    enqueue = {"enqueue", "enqueue_many", "batch", "batch_add", "cancel", "emit", "emit_many"}
+    enqueue = {"enqueue", "enqueue_many", "enqueue_batch", "batch", "batch_add", "cancel", "emit", "emit_many"}
     assert await granted(database, "grant_enqueue") == enqueue
     assert await granted(database, "grant_schedule") == {"schedule", "schedule_many", "unschedule", "move_subject"}
     assert await granted(database, "grant_events") == {"settled_seq", "listen_events"}

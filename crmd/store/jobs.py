@@ -108,7 +108,7 @@ async def enqueue_many(connection: Connection | Pool, new: NewJobs, *, is_text: 
     if not new.payloads:
         return []
     try:
-        rows = await connection.fetch(
+        row = await connection.fetchrow(
             _SQL.enqueue_text if is_text else _SQL.enqueue,
             new.type, new.payloads, new.workspace_id, new.user_id, new.run_at, new.priority, new.queue, new.unique_keys,
             new.parent_id, new.max_attempts, new.meta, new.unique_scope, new.unique_seconds, new.on_conflict,
@@ -117,7 +117,11 @@ async def enqueue_many(connection: Connection | Pool, new: NewJobs, *, is_text: 
         )  # fmt: skip
     except asyncpg.PostgresError as error:
         raise refused(error) from error
-    return [Enqueued(row["id"], row["is_new"], row["answer"]) for row in rows]
+    assert row is not None  # noqa: S101 - a function that answers arrays answers one row
+    if row["answers"] is None:
+        return [Enqueued(job_id, True) for job_id in row["ids"]]
+    answers = zip(row["ids"], row["answers"], strict=True)
+    return [Enqueued(job_id, answer == "created", answer) for job_id, answer in answers]
 
 
 def check_size(payload: bytes) -> bytes:
