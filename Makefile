@@ -83,7 +83,7 @@ lock: $(VENV)/.developing ## Pin the newest versions that fit, with their hashes
 lock-check: $(VENV)/.developing ## Check that the lock files answer what the projects ask for
 	@.ci/lock $(BIN)/uv --check
 
-install-check: $(VENV)/.developing ## Install with pip as the README tells, into an environment of its own
+install-check: | $(BIN)/python ## Install with pip as the README tells, into an environment of its own
 	@rm -rf $(VENV)/.plain && $(PYTHON) -m venv $(VENV)/.plain
 	@$(VENV)/.plain/bin/python -m pip --disable-pip-version-check --quiet install '.[embedded-db,uvloop]' ./plugins/*
 	@cd $(VENV)/.plain && bin/crmd check && bin/crmd plugins && bin/crmd demo
