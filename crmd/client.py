@@ -6,6 +6,9 @@ codecs are set on it: JSON goes over it as text.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import dataclasses
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
@@ -19,7 +22,7 @@ from crmd.store.queries import load_queries
 from crmd.stored_text import encode_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from typing import Unpack
     from uuid import UUID
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     Content: TypeAlias = msgspec.Struct | Mapping[str, object]
 
 _SQL = load_queries("crmd.store")
+PART_MAX = 2_500
 
 
 async def enqueue(
@@ -67,16 +71,56 @@ async def enqueue_many(
     unique_keys: Sequence[str | None] | None = None,
     **options: Unpack[EnqueueOptions],
 ) -> list[Enqueued]:
-    """Enqueue a job per payload in one statement; answers in their order. See `enqueue`."""
+    """Enqueue a job per payload, all of them or none; answers in their order. See `enqueue`.
+
+    Thousands go in parts, in one transaction: while the database takes one, the next is encoded.
+    """
     known = job_type if isinstance(job_type, JobType) else None
     new = jobs.NewJobs(
         type=job_type.name if isinstance(job_type, JobType) else job_type,
-        payloads=[_text(payload, known) for payload in payloads],
+        payloads=(),
         payload_version=None if known is None else known.version,
         unique_keys=unique_keys,
         **options,
     )
-    return await jobs.enqueue_many(connection, new, is_text=True)
+    # Keys are taken in order over the whole batch, or two of them could wait for each other.
+    is_in_parts = len(payloads) > PART_MAX and known is not None and known.unique is None and unique_keys is None
+    if not is_in_parts:
+        return await jobs.enqueue_many(connection, _with(new, payloads, known), is_text=True)
+    async with _one(connection) as own, own.transaction():
+        return [one async for part in _answers(own, new, payloads, known) for one in part]
+
+
+@contextlib.asynccontextmanager
+async def _one(connection: Connection | Pool) -> AsyncIterator[Connection]:
+    if isinstance(connection, asyncpg.Pool):
+        async with connection.acquire() as own:
+            yield own
+    else:
+        yield connection
+
+
+async def _answers(
+    connection: Connection, new: jobs.NewJobs, payloads: Sequence[Content], known: JobType | None
+) -> AsyncIterator[list[Enqueued]]:
+    under_way: asyncio.Task[list[Enqueued]] | None = None
+    try:
+        for first in range(0, len(payloads), PART_MAX):
+            part = _with(new, payloads[first : first + PART_MAX], known)
+            if under_way is not None:
+                yield await under_way
+            under_way = asyncio.create_task(jobs.enqueue_many(connection, part, is_text=True))
+            await asyncio.sleep(0)  # it is sent before the next part is encoded
+        if under_way is not None:
+            yield await under_way
+    finally:
+        if under_way is not None and not under_way.done():
+            under_way.cancel()
+            await asyncio.wait([under_way])
+
+
+def _with(new: jobs.NewJobs, payloads: Sequence[Content], known: JobType | None) -> jobs.NewJobs:
+    return dataclasses.replace(new, payloads=[_text(payload, known) for payload in payloads])
 
 
 async def emit(

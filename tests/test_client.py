@@ -10,6 +10,7 @@ import enqueue_jobs
 import pytest
 
 import crmd
+from crmd.client import PART_MAX
 from crmd.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,6 +99,20 @@ async def test_a_role_that_may_enqueue_needs_nothing_else(workbench: Workbench, 
         await outside.execute("RESET ROLE")
         await outside.execute(f"DROP OWNED BY {role}")
         await outside.execute(f"DROP ROLE {role}")
+
+
+async def test_thousands_are_enqueued_together(workbench: Workbench) -> None:
+    """A call with more than goes into one statement answers in order, and leaves nothing when one payload is bad."""
+    pool = workbench._pool
+    count = 2 * PART_MAX + 3
+    texts = [f"note {number}" for number in range(count)]
+    answers = await crmd.enqueue_many(pool, enqueue_jobs.notes, [{"text": text} for text in texts])
+    rows = await pool.fetch("SELECT id, payload FROM crmd.job ORDER BY id")
+    assert [answer.id for answer in answers] == [row["id"] for row in rows]
+    assert [json.loads(row["payload"])["text"] for row in rows] == texts
+    with pytest.raises(UsageError, match="text"):
+        await crmd.enqueue_many(pool, enqueue_jobs.notes, [*({"text": text} for text in texts[:-1]), {"text": 1}])
+    assert await pool.fetchval("SELECT count(*) FROM crmd.job") == count
 
 
 async def test_what_a_job_enqueues_keeps_its_cause(workbench: Workbench) -> None:
