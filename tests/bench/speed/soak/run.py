@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from speed.soak.sampling import Sample
 
 RATE = 2000
+RATE_MIN = 0.97
 CLIENTS = 4
 PAGE = 20
 DAEMONS = 2
@@ -57,16 +58,19 @@ async def run_soak(ground: Ground, seconds: float, rate: float = RATE) -> tuple[
         await _schedule(database)
         async with running_daemons(database, DAEMONS) as daemons:
             began_at = await database.connection.fetchval("SELECT clock_timestamp()")
-            clients = [asyncio.create_task(_client(database, place, seconds, rate)) for place in range(CLIENTS)]
+            clients = asyncio.gather(*[_client(database, place, seconds, rate) for place in range(CLIENTS)])
             samples: list[Sample] = []
-            while not all(client.done() for client in clients):
-                await asyncio.wait(clients, timeout=min(60.0, seconds / LOOKS))
+            while not clients.done():
+                await asyncio.wait([clients], timeout=min(60.0, seconds / LOOKS))
                 samples.append(await look(database, daemons, samples[-1].at if samples else began_at))
                 _tell(samples[-1])
-            counts = [client.result() for client in clients]
+            counts = await clients
             await _until_done(database)
             exits = sum(not daemon.is_running for daemon in daemons)
-        return samples, await _musts(database, samples, counts, began_at, exits)
+        kept = sum(one.completed + one.cancelled for one in counts) / (samples[-1].at - began_at).total_seconds()
+        words = f"{kept:,.0f} jobs a second enqueued, at least {RATE_MIN:.0%} of {rate:,.0f}"
+        musts = await _musts(database, samples, counts, began_at, exits)
+        return samples, [Must(words, kept >= rate * RATE_MIN), *musts]
 
 
 async def _schedule(database: Database) -> None:

@@ -117,13 +117,11 @@ async def killed(stage: Stage, seconds: float) -> AsyncIterator[None]:
     """There are two daemons, and now and then one is killed and another started."""
 
     async def kill() -> None:
-        turn = 0
         while True:
             await asyncio.sleep(seconds / KILLS)
-            running = [daemon for daemon in stage.daemons if daemon.is_running]
-            running[turn % len(running)].kill()
+            oldest = next(daemon for daemon in stage.daemons if daemon.is_running)  # one that surely works by now
+            oldest.kill()
             stage.daemons.append(start_daemon(stage.database, len(stage.daemons), **stage.settings))
-            turn += 1
 
     stage.daemons.append(start_daemon(stage.database, len(stage.daemons), **stage.settings))
     await until_alive(stage.database, stage.daemons)
