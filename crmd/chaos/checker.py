@@ -152,7 +152,8 @@ def _all_is_still(history: History) -> Iterator[Breach]:
 
 def _tenants_are_apart(history: History) -> Iterator[Breach]:
     for write in history.writes:
-        if write.workspace_id != write.held_workspace_id or write.seen_count != 1:
+        is_anothers = write.held_fence is not None and write.workspace_id != write.held_workspace_id
+        if is_anothers or write.seen_count != 1:
             yield Breach(f"{write.name} saw {write.seen_count} tenants, for {write.workspace_id}", write.job_id)
 
 

@@ -85,7 +85,7 @@ class Fleet:
         while not self.is_closing:
             place.process = await self._started(place)
             code = await place.process.wait()
-            self.deaths.append(Death(place.process.pid, time.time(), code, place.cause))
+            self.deaths.append(Death(place.process.pid, time.time(), code, place.cause, place.number))
             place.cause, place.is_stopped = "", False
             await anyio.sleep(RESTART_SECONDS)
 

@@ -118,12 +118,13 @@ class Struck:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A daemon that ended: with which code, and which fault made it; "" for none."""
+    """A daemon that ended: with which code, which fault made it ("" for none), and which of the fleet it was."""
 
     pid: int
     at: float
     code: int
     cause: str
+    target: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,7 @@ class History:
     Attributes:
         began_at: When the storm began.
         lease_seconds: Of the daemons.
+        daemons: How many there were at a time.
         schedules: The schedules that had to fire, once each.
         cancels: Jobs that the client asked to cancel.
         bounds: How many jobs of a key may run at a time.
@@ -144,6 +146,7 @@ class History:
 
     began_at: float = 0.0
     lease_seconds: float = 3.0
+    daemons: int = 3
     claims: Sequence[Claim] = ()
     writes: Sequence[Write] = ()
     ends: Sequence[End] = ()

@@ -61,12 +61,13 @@ class Batch:
         return self.job_type != "chaos-single"
 
 
-def batches(seed: int, size: int) -> Iterator[Batch]:
+def batches(seed: int, size: int, mean_milliseconds: float) -> Iterator[Batch]:
     """Batches without end.
 
     Args:
         seed: Whatever.
         size: Jobs in a large one; jobs that bring more come in smaller ones.
+        mean_milliseconds: How long they take on average.
     """
     chance = random.Random(seed)  # noqa: S311 - a plan, not a secret
     number = 0
@@ -74,18 +75,23 @@ def batches(seed: int, size: int) -> Iterator[Batch]:
         kind = chance.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
         count = min(size, FEW.get(kind, size))
         is_long = kind == "chaos-long"
-        tasks = [_task(chance, f"{seed}/{number + place}", kind, is_long=is_long) for place in range(count)]
+        lasting = [_lasting(chance, mean_milliseconds, is_long=is_long) for _ in range(count)]
+        tasks = [_task(chance, f"{seed}/{number + place}", kind, lasting[place]) for place in range(count)]
         number += count
         workspace_id = chance.choice(WORKSPACES)
         is_cancelled = is_long and chance.random() < 0.5  # noqa: PLR2004 - half of them
         yield Batch("chaos-work" if is_long else kind, workspace_id, tasks, is_cancelled)
 
 
-def _task(chance: random.Random, key: str, kind: str, *, is_long: bool) -> Task:
+def _lasting(chance: random.Random, mean_milliseconds: float, *, is_long: bool) -> int:
+    return chance.randrange(1500, 3500) if is_long else int(chance.expovariate(1 / mean_milliseconds))
+
+
+def _task(chance: random.Random, key: str, kind: str, milliseconds: int) -> Task:
     has_account = kind in {"chaos-limited", "chaos-single"}
     return Task(
         key=key,
-        milliseconds=chance.randrange(1500, 3500) if is_long else int(chance.expovariate(1 / 25)),
+        milliseconds=milliseconds,
         fails=chance.choices((0, 1, 3), (90, 8, 2))[0],
         snoozes=chance.choices((0, 1), (95, 5))[0],
         account=f"account {chance.randrange(ACCOUNTS)}" if has_account else "",

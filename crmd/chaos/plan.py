@@ -107,7 +107,7 @@ def make_plan(seed: int, seconds: float, daemons: int, *, lease_seconds: float, 
         fault = Fault(fault.at_seconds, fault.kind, fault.target, max(end - fault.at_seconds, 0.0), fault.amount)
         faults.append(fault)
         is_alone = fault.kind in WHOLE_KINDS
-        at = end + REST_SECONDS if is_alone else at + PERIOD_SECONDS * chance.uniform(0.6, 1.2)
+        at = end + REST_SECONDS if is_alone else at + PERIOD_SECONDS * chance.uniform(0.5, 1.0)
     return tuple(faults)
 
 

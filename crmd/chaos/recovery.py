@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Behind a fault that concerns everybody, the times of another one say nothing of that one.
 CALM_SECONDS = 1.0
+# A daemon needs about so long until it works, on a busy machine.
+START_SECONDS = 4.0
 # What was not seen to recover in this time recovered from something else.
 SEEN_SECONDS = 60.0
 
@@ -90,12 +92,23 @@ def _is_clear(history: History, since: float, until: float) -> bool:
 
 
 def _taken_over(history: History, jobs: Iterable[list[Claim]], death: Death) -> Iterator[float]:
-    if not _is_clear(history, death.at - history.lease_seconds, death.at + history.lease_seconds + 1):
+    until = death.at + history.lease_seconds + 1
+    if not (_is_clear(history, death.at - history.lease_seconds, until) and _has_heir(history, death, until)):
         return
     for claims in jobs:
         for held, later in pairwise(claims):
             if held.pid == death.pid and (held.gone_at is None or held.gone_at > death.at):
                 yield later.claimed_at - death.at
+
+
+def _has_heir(history: History, death: Death, until: float) -> bool:
+    """Whether another daemon was left in peace, which could take over; one that is started anew takes a while."""
+    since = death.at - START_SECONDS
+    harmed = {one.target for one in history.deaths if since < one.at < until}
+    for struck in history.struck:
+        if struck.kind in {"suspend", "blackhole"} and struck.began_at < until and struck.ended_at > since:
+            harmed.add(struck.target)
+    return len(harmed | {death.target}) < history.daemons
 
 
 def _handed_over(history: History, jobs: Iterable[list[Claim]], death: Death) -> Iterator[float]:

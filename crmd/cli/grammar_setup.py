@@ -16,6 +16,7 @@ def add(grammar: Grammar) -> None:
     grammar.command("run", "Run the daemon until it is asked to stop.")
     _add_demo(grammar)
     _add_init(grammar)
+    _add_chaos(grammar)
     grammar.command("doctor", "Look for what is wrong, and say how to mend it.", opening="Looking at everything …")
     grammar.command("check", "Check the configuration and the plugins, every problem with its place.")
     _add_migrate(grammar)
@@ -30,6 +31,19 @@ def _add_demo(grammar: Grammar) -> None:
     demo.add_argument("--seconds", type=float, default=55.0, metavar="N", help="end after so long at the most")
     demo.add_argument("--keep", action="store_true", help="keep the folder with the database afterwards")
     demo.add_argument("--dir", metavar="PATH", help="use this folder, and keep it")
+
+
+def _add_chaos(grammar: Grammar) -> None:
+    opening = "A database and daemons are being set up; nothing of yours is touched."
+    chaos = grammar.command(
+        "chaos", "Let everything fail around real daemons, and check what is left.", opening=opening
+    )
+    chaos.add_argument("--seconds", type=float, default=60.0, metavar="N", help="how long it storms; default 60")
+    chaos.add_argument("--daemons", type=int, default=3, metavar="N", help="how many there are, 2 to 9; default 3")
+    chaos.add_argument("--seed", type=int, metavar="N", help="of faults and jobs; default: a new one, which is told")
+    chaos.add_argument("--rate", type=float, default=150.0, metavar="N", help="jobs that are offered a second")
+    chaos.add_argument("--dsn", metavar="URL", help="a server on which a database is made and dropped again")
+    chaos.add_argument("--plan", dest="is_plan_only", action="store_true", help="only print what would be done")
 
 
 def _add_init(grammar: Grammar) -> None:

@@ -20,7 +20,7 @@ LOOKS = {
     "effects list", "effects show", "effects counts", "events list", "events show", "events trace", "events tail",
     "events parked", "queues list", "limits list",
 }  # fmt: skip
-SETS_UP = {"init", "demo", "run", "migrate", "plugins new", "plugin new"}
+SETS_UP = {"init", "demo", "chaos", "run", "migrate", "plugins new", "plugin new"}
 
 
 def leaves(parser: Parser, words: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
