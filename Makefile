@@ -103,6 +103,10 @@ bench-features: $(VENV)/.developing ## Measure single features: each script in t
 chaos: $(VENV)/.developing ## Let everything fail around real daemons, and check what is left: SECONDS=, DAEMONS=, SEED=
 	@$(BIN)/crmd chaos --seconds $(or $(SECONDS),60) --daemons $(or $(DAEMONS),3) $(if $(SEED),--seed $(SEED))
 
+.PHONY: chaos
+chaos: $(VENV)/.developing ## Let everything fail around real daemons, and check what is left: SECONDS=, DAEMONS=, SEED=
+	@$(BIN)/crmd chaos --seconds $(or $(SECONDS),60) --daemons $(or $(DAEMONS),3) $(if $(SEED),--seed $(SEED))
+
 seal: ## Enter new migrations as released: from then on they never change
 	@.ci/seal
 
