@@ -19,7 +19,6 @@ DURABLE: Mapping[str, str] = {
     # job rows come and go fast: vacuum often, spread the checkpoints
     "autovacuum_naptime": "15s",
     "max_wal_size": "512MB",
-    "wal_compression": "on",
     # the log is for faults of the server; statements and details would hold customers' values
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
