@@ -53,6 +53,11 @@ def held_by(run: Run) -> Iterator[None]:
         _holdings.discard(holding)
 
 
+def is_holding(run: Run) -> bool:
+    """Whether `run` holds a connection of the plugins' pool now."""
+    return any(holding.run is run for holding in _holdings)
+
+
 class Footprint:
     """One daemon's look at both.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
+from crmd.engine.borrowing import borrowed
 from crmd.engine.durable_work import DurableWork
 from crmd.engine.effects import Effects
 from crmd.engine.emitter import Emitter
@@ -19,7 +20,6 @@ from crmd.engine.transaction import job_transaction
 from crmd.errors import FailJob, LeaseLost
 from crmd.http.bound import BoundClient
 from crmd.store import leases, overview
-from crmd.store.pools import ACQUIRE_SECONDS
 from crmd.stored_text import clean_text
 
 if TYPE_CHECKING:
@@ -233,10 +233,7 @@ class JobContext:
     @contextlib.asynccontextmanager
     async def _as_holder(self) -> AsyncIterator[Connection]:
         """A transaction with the engine's rights that only the holder of the lease can commit."""
-        async with (
-            self._services.pools.plugins.acquire(timeout=ACQUIRE_SECONDS) as connection,
-            connection.transaction(),
-        ):
+        async with borrowed(self._services.pools.plugins, self._run) as connection, connection.transaction():
             if not await leases.is_held(connection, self._run.token):
                 raise LeaseLost(f"the lease of job {self._run.token.id} is lost")
             yield connection
