@@ -5,7 +5,11 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
+import asyncpg
+
 from crmd.engine.footprint import is_holding
+from crmd.errors import LeaseLost
+from crmd.store import leases
 from crmd.store.pools import ACQUIRE_SECONDS
 
 if TYPE_CHECKING:
@@ -16,6 +20,7 @@ if TYPE_CHECKING:
 
 # Jobs that hold a connection and wait for a second one may wait for each other, so they wait less.
 NESTED_SECONDS = 5.0
+_OPEN = "a transaction of this job is open: do in it what is to be done"
 
 
 @contextlib.asynccontextmanager
@@ -30,9 +35,24 @@ async def borrowed(pool: Pool, run: Run) -> AsyncIterator[Connection]:
     try:
         connection = await pool.acquire(timeout=seconds)
     except TimeoutError:
-        hint = "; a transaction of this job is open: do in it what is to be done" if is_nested else ""
+        hint = f"; {_OPEN}" if is_nested else ""
         raise TimeoutError(f"no connection to the database was free within {seconds:g} s{hint}") from None
     try:
         yield connection
     finally:
         await pool.release(connection)
+
+
+async def hold(connection: Connection, run: Run) -> None:
+    """Lock the lease of `run` until the transaction ends.
+
+    Raises:
+        LeaseLost: Another claim holds the job by now.
+        TimeoutError: Another transaction has it locked, which can only be one of the same job.
+    """
+    try:
+        is_held = await leases.is_held(connection, run.token)
+    except asyncpg.LockNotAvailableError:
+        raise TimeoutError(f"the lease of job {run.token.id} stays locked; {_OPEN}") from None
+    if not is_held:
+        raise LeaseLost(f"the lease of job {run.token.id} is lost")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 
-from crmd.engine.borrowing import borrowed
+from crmd.engine.borrowing import borrowed, hold
 from crmd.engine.durable_work import DurableWork
 from crmd.engine.effects import Effects
 from crmd.engine.emitter import Emitter
@@ -234,6 +234,5 @@ class JobContext:
     async def _as_holder(self) -> AsyncIterator[Connection]:
         """A transaction with the engine's rights that only the holder of the lease can commit."""
         async with borrowed(self._services.pools.plugins, self._run) as connection, connection.transaction():
-            if not await leases.is_held(connection, self._run.token):
-                raise LeaseLost(f"the lease of job {self._run.token.id} is lost")
+            await hold(connection, self._run)
             yield connection

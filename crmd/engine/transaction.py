@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import msgspec
 
-from crmd.engine.borrowing import borrowed
+from crmd.engine.borrowing import borrowed, hold
 from crmd.engine.emitter import Emitter
 from crmd.engine.footprint import held_by
 from crmd.engine.job_schedules import JobSchedules
 from crmd.engine.starter import Starter
-from crmd.errors import LeaseLost
 from crmd.store import connections, leases
 from crmd.store.queries import load_queries
 
@@ -124,10 +123,10 @@ async def job_transaction(
 
     Raises:
         LeaseLost: Another claim holds the job by now; nothing was written.
+        TimeoutError: No connection was free, or another transaction of the job is open.
     """
     async with borrowed(pool, run) as connection, connection.transaction():
-        if not await leases.is_held(connection, run.token):
-            raise LeaseLost(f"the lease of job {run.token.id} is lost")
+        await hold(connection, run)
         await connection.fetch(_SQL.workspace_set, "" if workspace_id is None else str(workspace_id))
         if is_role_changed:
             await connection.execute(_SQL.role_app)
