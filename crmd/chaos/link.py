@@ -190,3 +190,4 @@ async def linked(host: str, port: int) -> AsyncIterator[Link]:
     finally:
         server.close()
         link.cut()
+        await asyncio.sleep(0)  # in which the loop closes what was reset

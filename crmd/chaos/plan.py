@@ -35,12 +35,12 @@ LINK_KINDS: frozenset[Kind] = frozenset({"cut", "cut-after", "blackhole", "slow"
 ALL_KINDS: frozenset[Kind] = WHOLE_KINDS | {"poison", "terminate"}
 _WEIGHTS: dict[Kind, int] = {
     "poison": 1,
-    "kill": 6,
-    "suspend": 5,
-    "stop": 6,
+    "kill": 4,
+    "suspend": 4,
+    "stop": 4,
     "terminate": 16,
-    "cut": 22,
-    "cut-after": 22,
+    "cut": 24,
+    "cut-after": 26,
     "blackhole": 6,
     "slow": 10,
     "clock": 2,
