@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from crmd.chaos.history import Claim, History
 
 CRASHES_MAX = 3
+# SIGTERM before the daemon could ask for it.
+TOO_EARLY = {(-15, "stop"), (-15, "close")}
 UNREACHABLE = int(ExitCode.UNREACHABLE)
 # How many breaches of one invariant are told one by one.
 TOLD_MAX = 20
@@ -210,8 +212,8 @@ def _nobody_gave_up(history: History) -> Iterator[Breach]:
     poisons = sum(struck.kind == "poison" for struck in history.struck)
     harmed = [death for death in history.deaths if not death.cause and death.code in {9, -11}]
     for death in history.deaths:
-        if death.code == UNREACHABLE and death.pid not in worked:
-            continue  # it was to begin, and there was no database: whoever keeps it starts it again
+        if death.pid not in worked and (death.code == UNREACHABLE or (death.code, death.cause) in TOO_EARLY):
+            continue  # it had not begun: there was no database, or Python itself was still being loaded
         if death.code not in killing.get(death.cause, ()) and death.code not in {9, -9, -11}:
             yield Breach(f"daemon {death.pid} ended with {death.code} ({death.cause or 'by itself'})")
     if len(harmed) > poisons:

@@ -163,8 +163,10 @@ def test_only_whoever_was_asked_may_be_cancelled() -> None:
 
 
 def test_a_daemon_that_finds_no_database_may_end() -> None:
-    """A daemon that never worked may end as unreachable: whoever keeps it starts it again."""
+    """A daemon that never worked may end as unreachable, or by the signal that stops it."""
     run = right()
+    assert broken(replace(run, deaths=[*run.deaths, Death(12, 111.0, -15, "stop")])) == set()
+    assert broken(replace(run, deaths=[*run.deaths, Death(11, 111.0, -15, "stop")])) == {"C3"}
     assert broken(replace(run, deaths=[*run.deaths, Death(12, 111.0, 4, "")])) == set()
 
 
