@@ -74,8 +74,8 @@ async def test_a_lost_answer_loses_no_job(
     workbench: Workbench, monkeypatch: pytest.MonkeyPatch, *, is_committed: bool, error: type[Exception]
 ) -> None:
     """A claim whose answer did not arrive is looked up: its jobs run once, and nothing runs that it did not get."""
-    for number in range(5):
-        await workbench.enqueue("add-one", {"number": number})
+    for _ in range(5):
+        await enqueue_plain(workbench)
     claim = leases.claim_ready
 
     async def cut(*args: Any) -> list[Any]:  # noqa: ANN401 - whatever is passed on
@@ -180,6 +180,30 @@ async def test_the_audit_mends_both_sides(workbench: Workbench) -> None:
         assert moving.executor.runs[kept].stop is None
         assert await workbench._pool.fetchval("SELECT array_agg(id) FROM crmd.job") == [stray]
         moving.executor.runs.clear()
+
+
+async def test_the_audit_leaves_a_claim_that_is_to_be_looked_up(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a claim got whose answer was lost is not given back behind the look for it, or two daemons would run it."""
+    await enqueue_plain(workbench)
+    claim = leases.claim_ready
+
+    async def cut(*args: Any) -> list[Any]:  # noqa: ANN401 - whatever is passed on
+        await claim(*args)
+        raise ConnectionResetError
+
+    async with parts(workbench) as moving:
+        audit = (workbench._pool, workbench._daemon_id, moving.executor, moving.settler)
+        with monkeypatch.context() as patched:
+            patched.setattr(leases, "claim_ready", cut)
+            with pytest.raises(ConnectionResetError):
+                await moving.claimer.claim_once()
+        await workbench.clock.advance(60)
+        assert await audit_once(*audit) == 0
+        await moving.claimer.claim_once()
+        await moving.settle()
+        assert await workbench._pool.fetchval(COMPLETED) == 1
 
 
 async def test_a_listener_is_heard_and_found_dead(workbench: Workbench) -> None:

@@ -25,16 +25,18 @@ async def audit_once(pool: Pool, daemon_id: UUID, executor: Executor, settler: S
     """Give back leases that this daemon does not know, stop jobs whose lease is gone; answers how many were mended.
 
     A lease may be a claim that is just arriving, or one that is just being settled: only leases older than ten seconds
-    count, and nothing counts while outcomes wait to be written.
+    count, none of a claim whose answer is still to come or was lost, and nothing while outcomes wait to be written.
     """
     if settler.backlog:
         return 0
     known = dict(executor.runs)
     rows = await pool.fetch(_SQL.daemon_leases, daemon_id)
+    here = known.keys() | executor.runs.keys()
+    unanswered = {claim_id for queue in executor.queues.values() for claim_id in queue.unanswered}
     strays = [
         Token(row["id"], row["fence"], row["claim_id"])
         for row in rows
-        if row["is_settled"] and row["id"] not in known and row["id"] not in executor.runs
+        if row["is_settled"] and row["claim_id"] not in unanswered and row["id"] not in here
     ]
     if strays and not settler.backlog:
         await leases.give_back(pool, strays)

@@ -73,7 +73,6 @@ class Claimer:
         self._turns = Turns()
         self._sources = [Source(self._claim_lanes), Source(self._claim_ready)]
         self._woken = anyio.Event()
-        self._unknown_claims: list[UUID] = []
         self.is_idle = False
         self.daemon_id: UUID | None = None
 
@@ -81,7 +80,7 @@ class Claimer:
         """Claim for this incarnation from now on; None: for none, until the next begins."""
         self.daemon_id = daemon_id
         self.is_idle = False
-        self._unknown_claims.clear()
+        self._queue.unanswered.clear()
         self.wake()
 
     def wake(self) -> None:
@@ -180,17 +179,15 @@ class Claimer:
     @contextmanager
     def _answer_may_be_lost(self, claim_id: UUID) -> Iterator[None]:
         """A claim that fails may have committed all the same, as when its answer is lost; it is looked up by its id."""
-        try:
-            yield
-        except Exception:
-            self._unknown_claims.append(claim_id)
-            raise
+        self._queue.unanswered.add(claim_id)
+        yield
+        self._queue.unanswered.discard(claim_id)
 
     async def _recover_unknown(self, daemon_id: UUID) -> None:
         """What a claim got whose answer was lost is ours to run."""
-        while self._unknown_claims:
-            rows = await leases.find_claim(self._pool, self._unknown_claims[0])
-            claim_id = self._unknown_claims.pop(0)
+        for claim_id in list(self._queue.unanswered):
+            rows = await leases.find_claim(self._pool, claim_id)
+            self._queue.unanswered.discard(claim_id)
             await self._accept(rows, claim_id, daemon_id)
 
     async def _accept(self, rows: list[Any], claim_id: UUID, daemon_id: UUID) -> int:

@@ -47,12 +47,13 @@ CLOSE_SECONDS = 1.0
 class Queue:
     """The room for running jobs of one queue in this daemon, and what is claimed for it."""
 
-    __slots__ = ("buffer", "drainers", "has_standby", "name", "room_made", "slots", "taken")
+    __slots__ = ("buffer", "drainers", "has_standby", "name", "room_made", "slots", "taken", "unanswered")
 
     def __init__(self, name: str, slots: int) -> None:
         self.name = name
         self.slots = slots
         self.taken = 0  # claimed and not yet finished
+        self.unanswered: set[UUID] = set()  # claims that may have got jobs which nobody here knows yet
         self.buffer: deque[Run] = deque()
         self.drainers = 0
         self.has_standby = False
