@@ -111,7 +111,7 @@ def of_failovers(status: Mapping[str, Any]) -> Iterator[Finding]:
     """What the failovers of the last day cost, as the daemons found out."""
     for one in status["failovers"]:
         lost = one["claims_lost"] + one["outcomes_lost"] + one["jobs_lost"]
-        found = f"To timeline {one['timeline']} at {one['seen_at']}: {one['stopped']} running jobs began again"
+        found = f"To timeline {one['timeline']} at {one['seen_at']}: {one['stopped']} jobs began again"
         if lost == 0:
             yield Finding("failover", "ok", f"{found}, nothing that the daemons knew was lost.")
             continue

@@ -231,5 +231,5 @@ class Engine:
     def _settled(self, batch: list[Settled]) -> None:
         self.settled_count += len(batch)
         self._claimers.freed(batch)
-        self._incarnation.failover.remember(batch)
+        self._incarnation.remember(batch)
         self._on_settled(batch)

@@ -66,9 +66,13 @@ class Failover:
         self._batches: deque[Batch] = deque()
         self._count = 0
         self._is_cut = False
+        self._unanswered: list[Token] = []
 
-    def remember(self, settled: Sequence[Settled]) -> None:
-        """A batch of outcomes is committed."""
+    def remember(self, settled: Sequence[Settled], *, is_current: bool) -> None:
+        """A batch of outcomes is committed; for nothing, if a newer timeline was seen meanwhile."""
+        if not is_current:
+            self._unanswered += [run.token for run, outcome in settled if outcome.__class__ is not Forgotten]
+            return
         back = [run.token for run, outcome in settled if outcome.__class__ is Requeued]
         over = [run.token for run, outcome in settled if outcome.__class__ not in {Requeued, Forgotten}]
         batch = Batch(boot_seconds(), over, back)
@@ -91,20 +95,22 @@ class Failover:
             stopped: Claims of jobs that ran when it ended.
         """
         batches = list(self._batches)
+        stopped = list(dict.fromkeys((*stopped, *self._unanswered)))
         losses = await _losses(connection, daemon_id, batches, stopped)
         is_complete = not self._is_cut or not batches or _begins_well(batches[0], losses)
         checked = sum(map(len, batches))
         kept_until = await connection.fetchval(
-            _SQL.failover_tell, daemon_id, socket.gethostname(), before.number, after.number, len(stopped),
-            losses.claims, losses.outcomes, losses.jobs, checked, is_complete,
+            _SQL.failover_tell, daemon_id, socket.gethostname(), before.number, after.number,
+            [token.id for token in stopped], losses.claims, losses.outcomes, losses.jobs, checked, is_complete,
         )  # fmt: skip
         _LOG.warning(
-            "failover from timeline %d to %d: %d running jobs begin again; lost are %d claims, %d of the last %d"
+            "failover from timeline %d to %d: %d jobs begin again; lost are %d claims, %d of the last %d"
             " outcomes and %d jobs%s; commits are kept until %s",
             before.number, after.number, len(stopped), len(losses.claims), len(losses.outcomes), checked,
             len(losses.jobs), "" if is_complete else " and what came before them", kept_until or "an unknown time",
         )  # fmt: skip
         self._batches.clear()
+        self._unanswered.clear()
         self._count, self._is_cut = 0, False
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from crmd.engine.executor import Executor
+    from crmd.engine.settler import Settled
     from crmd.store.leases import Token
     from crmd.store.pools import Pools
 
@@ -48,9 +49,6 @@ class Incarnation:
         on_ended: The leases have run out: claims must stop and jobs be stopped; awaited before anything else.
         on_return: Before the leases of the old life are given back: the outcomes of jobs that had finished are to be
             written, for which they are still good if nobody has taken them.
-
-    Attributes:
-        failover: Finds out what a new primary does not know of the old life.
     """
 
     def __init__(
@@ -73,7 +71,7 @@ class Incarnation:
         self._on_begun = on_begun
         self._on_ended = on_ended
         self._on_return = on_return
-        self.failover = Failover()
+        self._failover = Failover()
         self._timeline: Timeline | None = None
         self._stopped: list[Token] = []
         self._heartbeat: Heartbeat | None = None
@@ -113,12 +111,16 @@ class Incarnation:
         async with self._pools.control.acquire() as connection:
             now = await read_timeline(connection)
             if self._timeline is not None and now is not None and now != self._timeline:
-                await self.failover.tell(connection, daemon_id, self._timeline, now, self._stopped)
+                await self._failover.tell(connection, daemon_id, self._timeline, now, self._stopped)
                 self._timeline, self._stopped = now, []
         if not self._executor.runs:
             await release_all(self._pools.control, daemon_id)
             await self._pools.control.execute(_SQL.daemon_leave, daemon_id)
             self._pools.server.primary.forget(daemon_id)
+
+    def remember(self, settled: Sequence[Settled]) -> None:
+        """Outcomes are written, as far as this life may write."""
+        self._failover.remember(settled, is_current=self._is_timeline_known)
 
     def beat_soon(self) -> None:
         """Renew at once, for the cancel requests that the answer carries."""

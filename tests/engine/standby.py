@@ -40,7 +40,7 @@ class Pair:
     async def catch_up(self) -> None:
         """Wait until the standby has everything."""
         primary = await asyncpg.connect(self.primary.dsn)
-        lsn = await primary.fetchval("SELECT pg_current_wal_lsn()::text")
+        lsn = await primary.fetchval("SELECT pg_current_wal_insert_lsn()::text")
         await primary.close()
         await self._until(HAS_ALL, lsn)
 

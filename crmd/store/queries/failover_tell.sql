@@ -1,6 +1,6 @@
 -- Keeps what a failover cost a daemon, for `crmd doctor`; rows of ninety days ago go.
 -- What came along ends where the server stopped replaying: it knows until it is restarted. After that both are NULL.
--- $1 uuid: daemon id  $2 text: host  $3 bigint, $4 bigint: timelines before, after  $5 int: jobs that were stopped
+-- $1 uuid: daemon id  $2 text: host  $3 bigint, $4 bigint: timelines before, after  $5 uuid[]: jobs stopped
 -- $6 uuid[]: claims lost  $7 uuid[]: outcomes lost  $8 uuid[]: jobs lost  $9 int: outcomes looked for
 -- $10 bool: whether that is all. Index: failover_seen.
 WITH gone AS (

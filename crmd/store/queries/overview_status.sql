@@ -37,7 +37,7 @@ SELECT jsonb_build_object(
     'effects_unknown', (SELECT count(*) FROM crmd.effect WHERE state = 'unknown'),
     'failovers', coalesce((SELECT jsonb_agg(to_jsonb(f)) FROM (
         SELECT timeline_after AS timeline, min(seen_at) AS seen_at, min(kept_until) AS kept_until,
-            sum(stopped)::bigint AS stopped, sum(cardinality(claims_lost))::bigint AS claims_lost,
+            sum(cardinality(stopped))::bigint AS stopped, sum(cardinality(claims_lost))::bigint AS claims_lost,
             sum(cardinality(outcomes_lost))::bigint AS outcomes_lost, sum(cardinality(jobs_lost))::bigint AS jobs_lost,
             bool_and(is_complete) AS is_complete
         FROM crmd.failover WHERE seen_at > c.now - interval '1 day'
