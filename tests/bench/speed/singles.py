@@ -23,7 +23,8 @@ GAP_SECONDS = (0.02, 0.08)
 WARM_UP = 20
 QUIET_SECONDS = 2.0
 STARTS = """
-SELECT (payload ->> 'number')::int AS number, (result ->> 'at')::float8 AS at FROM crmd.archive WHERE type = 'tell-start'
+SELECT (payload ->> 'number')::int AS number, (result ->> 'at')::float8 AS at FROM crmd.archive
+WHERE type = 'tell-start'
 """
 PATIENCE_SECONDS = 60.0
 
