@@ -24,7 +24,7 @@ WEIGHTS = {
     "chaos-parent": 4,
     "chaos-steps": 4,
     "chaos-send": 6,
-    "chaos-long": 4,
+    "chaos-long": 8,
 }
 FEW = {"chaos-parent": 2, "chaos-steps": 2, "chaos-single": 3, "chaos-long": 2, "chaos-send": 3, "chaos-doomed": 3}
 # What people type, and what they are sent: none of it may change what becomes of a job.

@@ -38,6 +38,7 @@ class Options:
         word: Its password.
         command: How a daemon is started, without `run`.
         plan: Instead of the seed's own.
+        folder: Where logs and ledger are kept; None: nowhere.
     """
 
     seconds: float = 60.0
@@ -49,6 +50,7 @@ class Options:
     word: str | None = field(default=None, repr=False)
     command: Sequence[str] = CRMD
     plan: Sequence[Fault] | None = None
+    folder: Path | None = None
 
     def planned(self) -> Sequence[Fault]:
         """The faults of the run."""
@@ -69,7 +71,7 @@ def daemon_settings(folder: Path, receiver_port: int, quiet_seconds: float) -> M
     """Settings of the daemons, as variables without `CRMD__`."""
     return {
         "DAEMON__LEASE_SECONDS": str(LEASE_SECONDS),
-        "DAEMON__DRAIN_SECONDS": "1",
+        "DAEMON__DRAIN_SECONDS": "0.5",
         "DATABASE__POOL_MAX": str(POOL_MAX),
         "QUEUES__NORMAL__SLOTS": str(SLOTS),
         "PLUGINS__CHAOS__LEDGER": str(folder / "ledger"),

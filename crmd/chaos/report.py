@@ -34,7 +34,6 @@ class Facts:
     doubts: int
     skipped: int
     plan: Sequence[str] = ()
-    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from crmd.errors import CrmdError
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from crmd.chaos.options import Options
     from crmd.chaos.plan import Fault
@@ -53,8 +53,7 @@ async def run_chaos(options: Options, on_progress: Progress) -> Report:
     """
     plan = options.planned()
     place = own_server() if options.dsn is None else others_server(options.dsn, options.word)
-    with tempfile.TemporaryDirectory(prefix="crmd-chaos-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
+    with _folder(options) as folder:
         async with (
             place as scratch,
             receiving(options.seed) as receiver,
@@ -75,6 +74,15 @@ async def run_chaos(options: Options, on_progress: Progress) -> Report:
             history = await history_of(run)
             tasks.cancel_scope.cancel()
         return make_report(history, facts_of(run))
+
+
+@contextlib.contextmanager
+def _folder(options: Options) -> Iterator[Path]:
+    if options.folder is not None:
+        yield options.folder
+        return
+    with tempfile.TemporaryDirectory(prefix="crmd-chaos-", ignore_cleanup_errors=True) as name:
+        yield Path(name)
 
 
 async def _prepare(run: Run) -> None:

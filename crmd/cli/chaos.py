@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
-from dataclasses import asdict
+import shutil
+import tempfile
+from dataclasses import asdict, replace
 from functools import partial
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,6 +25,7 @@ from crmd.lone_error import lone_error
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from collections.abc import Iterator
 
     from crmd.chaos.report import Report
     from crmd.chaos.watch import Watch
@@ -42,13 +47,29 @@ def run(arguments: Namespace) -> int:
     if arguments.is_plan_only:
         return _show_plan(options, arguments)
     say(f"Seed {options.seed}, {options.seconds:g} s, {options.daemons} daemons.")
-    with live() as screen, lone_error():
-        report = anyio.run(partial(run_chaos, options, _Teller(screen, options.seconds)), backend_options=_loop())
+    with live() as screen, lone_error(), _kept_if_broken() as folder:
+        work = partial(run_chaos, replace(options, folder=folder), _Teller(screen, options.seconds))
+        report = anyio.run(work, backend_options=_loop())
+        if report.holds:
+            shutil.rmtree(folder, ignore_errors=True)
     if arguments.is_json:
         emit_json({**asdict(report), "holds": report.holds})
     else:
         _show(report)
     return ExitCode.OK if report.holds else ExitCode.FAILED
+
+
+@contextlib.contextmanager
+def _kept_if_broken() -> Iterator[Path]:
+    """A folder for logs and ledger, which stays when there is something to look into."""
+    folder = Path(tempfile.mkdtemp(prefix="crmd-chaos-"))
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    if folder.exists():
+        say(f"The logs of the daemons and the ledger are in {folder}.")
 
 
 class _Teller:
