@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -41,6 +42,9 @@ def main(arguments: list[str]) -> int:
         return _measured(given)
     except BenchError as error:
         tell(f"no table, since a check failed: {error}")
+        return FAILED
+    except KeyboardInterrupt:
+        tell("stopped")
         return FAILED
 
 
@@ -105,4 +109,5 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: os.kill(os.getpid(), signal.SIGINT))  # the one that lets us clean up
     sys.exit(main(sys.argv[1:]))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crmd.embedded.account import Account
 from speed.failure import BenchError
 from speed.usage import processor_seconds, resident_bytes
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 BENCH = Path(__file__).parents[1]
 READY_SECONDS = 60.0
+US = Account(os.geteuid(), os.getegid(), "us", is_ours=True)
+"""Whoever is started by our own account's command ends with us, however we end."""
+
 STOP_SECONDS = 60.0
 ALIVE = "SELECT count(*) FROM crmd.daemon WHERE NOT is_dead AND stopping_at IS NULL AND lease_until > crmd.clock()"
 
@@ -104,7 +108,7 @@ def start_daemon(database: Database, number: int, **settings: str) -> Daemon:
     log = database.folder / f"daemon-{number}.log"
     with log.open("ab") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "crmd", "run"],
+            US.command(sys.executable, "-m", "crmd", "run"),
             env=environment(database.dsn, database.folder, settings),
             stdout=stream,
             stderr=stream,
