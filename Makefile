@@ -24,7 +24,7 @@ STORE_TESTS := $(addprefix tests/test_,engine_jobs.py queries.py sql_functions.p
 # uv must not fetch a Python of its own.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help install demo run test test-postgres15 quick lint format types layers dependencies licences migrations plugin-check check lock lock-check \
+.PHONY: help install demo run test test-postgres15 simulate quick lint format types layers dependencies licences migrations plugin-check check lock lock-check \
 	install-check bench bench-features seal dist clean
 
 help: ## List the targets
@@ -43,6 +43,10 @@ test: $(VENV)/.developing ## Run every test
 
 test-postgres15: $(VENV)/.developing ## Run the tests of every statement on the oldest supported server, too
 	@PYTHONPATH=tests/engine $(BIN)/python -m pytest -p oldest_server -q -n $(WORKERS) --dist loadfile $(STORE_TESTS) $(PYTEST)
+
+simulate: $(VENV)/.developing ## Play more seeds of simulated daemons and faults: make simulate SEEDS=1000000 FIRST=10000
+	@CRMD_SIMULATION_SEEDS=$(or $(SEEDS),100000) CRMD_SIMULATION_FIRST=$(or $(FIRST),0) \
+		$(BIN)/python -m pytest -q tests/test_simulation.py -k every_seed
 
 quick: $(VENV)/.developing ## Run the tests that take no more than a few seconds each
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(PYTEST)
