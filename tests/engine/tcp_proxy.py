@@ -27,7 +27,7 @@ class Proxy:
         self._target = (host, port)
         self._links: set[Link] = set()
         self._is_silent = False
-        self._lost_sql = b""
+        self._lost = (b"", b"")
         self.port = 0
         self.cuts = 0
         self.unanswered = 0
@@ -48,13 +48,13 @@ class Proxy:
         """New links work; those that went silent never speak again."""
         self._is_silent = False
 
-    def lose_answers(self, sql: bytes, count: int = 1) -> None:
-        """Cut the link instead of passing on the answer to the next statements whose text holds `sql`."""
-        self._lost_sql, self.unanswered = sql, count
+    def lose_answers(self, sql: bytes, parameter: bytes = b"", *, count: int = 1) -> None:
+        """Cut the link instead of passing on the answer to the next statements with such a text and parameter."""
+        self._lost, self.unanswered = (sql, parameter), count
 
     def loses_answer(self, link: Link, data: bytes) -> bool:
         """Whether what a client sends is a statement of which the answer is to be lost."""
-        is_it = self.unanswered > 0 and link.executes(data, self._lost_sql)
+        is_it = link.executes(data, *self._lost) and self.unanswered > 0
         self.unanswered -= is_it
         return is_it
 
@@ -87,7 +87,7 @@ class Link:
         self._proxy = proxy
         self._near = near
         self._far = far
-        self._statements: set[bytes] = set()
+        self._statements: dict[bytes, bytes] = {}
         self._is_answer_lost = False
         self.is_silent = is_silent
 
@@ -122,16 +122,16 @@ class Link:
             to.write(data)
             await to.drain()
 
-    def executes(self, data: bytes, sql: bytes) -> bool:
-        """Whether a client's messages execute a statement with such a text; prepared ones are known by name."""
+    def executes(self, data: bytes, sql: bytes, parameter: bytes) -> bool:
+        """Whether a client's messages execute such a statement; prepared ones are known by name."""
         is_it = False
         for kind, body in _messages(data):
             match kind:
                 case b"P":
                     name, text, *_ = body.split(b"\0")
-                    (self._statements.add if sql in text else self._statements.discard)(name)
+                    self._statements[name] = text
                 case b"B":
-                    is_it |= body.split(b"\0")[1] in self._statements
+                    is_it |= sql in self._statements.get(body.split(b"\0")[1], b"") and parameter in body
                 case b"Q":
                     is_it |= sql in body
                 case _:
