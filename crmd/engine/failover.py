@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from crmd.clock import boot_seconds
-from crmd.outcome import Forgotten, Requeued
+from crmd.outcome import Ended, Forgotten, Requeued
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -73,8 +73,10 @@ class Failover:
         if not is_current:
             self._unanswered += [run.token for run, outcome in settled if outcome.__class__ is not Forgotten]
             return
-        back = [run.token for run, outcome in settled if outcome.__class__ is Requeued]
-        over = [run.token for run, outcome in settled if outcome.__class__ not in {Requeued, Forgotten}]
+        over = [run.token for run, outcome in settled if outcome.__class__ is Ended]
+        back = []
+        if len(over) < len(settled):  # the bulk of all batches has but ends, and is gone over once
+            back = [run.token for run, outcome in settled if outcome.__class__ is Requeued]
         batch = Batch(boot_seconds(), over, back)
         self._batches.append(batch)
         self._count += len(batch)
