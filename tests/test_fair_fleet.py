@@ -21,15 +21,15 @@ async def test_small_tenants_pass_a_big_one(crmd_dsn: str, tmp_path: Path) -> No
     async with running_fleet(crmd_dsn, tmp_path) as fleet:
         await fleet.connection.execute("SELECT crmd.pause('queue:fast', 'until all wait')")
         await fleet.connection.fetch(
-            "SELECT crmd.enqueue_many('mark', array_fill('{\"milliseconds\": 30}'::jsonb, ARRAY[4000]), $1)", BIG
+            "SELECT crmd.enqueue_many('mark', array_fill('{\"milliseconds\": 30}'::jsonb, ARRAY[2000]), $1)", BIG
         )
         for number in range(30):
             await fleet.enqueue("mark", 5, '{"milliseconds": 30}', UUID(int=number + 2))
         await fleet.connection.execute("SELECT crmd.resume('queue:fast')")
-        await fleet.until(ENDED, 4150)
+        await fleet.until(ENDED, 2150)
         before = await fleet.connection.fetchval(
             "SELECT count(*) FROM crmd.archive WHERE workspace_id = $1 AND started_at < "
             "(SELECT max(started_at) FROM crmd.archive WHERE workspace_id <> $1)", BIG,
         )  # fmt: skip
-        assert before <= 2000
+        assert before <= 1000
         assert await fleet.connection.fetchval("SELECT max(attempt) FROM crmd.archive") == 1
