@@ -171,6 +171,22 @@ def test_harmless_texts_stay_as_they_are_or_are_masked_again_the_same(text: str)
     assert redacted(redacted(text)) == redacted(text)
 
 
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()], ids=["json", "text"])
+def test_what_utf8_cannot_hold_does_not_lose_the_line(formatter: logging.Formatter) -> None:
+    """A lone surrogate in a message or a field is replaced; logging would else print the whole record instead."""
+    line = formatter.format(record("tries again: %s", "\ud800 kept \x00", plugin="\udfff"))
+    assert "kept" in line
+    assert not {"\ud800", "\udfff"} & set(line)
+    written = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    written.write(formatter.format(record("%s", "\ud800")))
+    written.flush()
+
+
+def test_a_journal_entry_holds_what_utf8_cannot() -> None:
+    """A journal gets the line, too."""
+    assert b"kept" in entry(journal_fields(record("\ud800 kept %s", "\udfff")))
+
+
 def test_a_wrong_format_string_does_not_lose_the_line() -> None:
     """A plugin's `log.info("%d", "x")` still shows up."""
     assert json_of(record("count %d of %d", 1))["message"] == "count %d of %d"

@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from datetime import UTC, datetime
 
-import msgspec
-
 from crmd.log.fields import fields_of
 from crmd.log.redaction import described, safe_message
+from crmd.stored_text import clean_text, encode_json
 
 
 class JsonFormatter(logging.Formatter):
@@ -26,7 +25,7 @@ class JsonFormatter(logging.Formatter):
         error = error_of(record)
         if error:
             line["error"] = error
-        return msgspec.json.encode(line).decode()
+        return encode_json(line).decode()
 
 
 class TextFormatter(logging.Formatter):
@@ -42,7 +41,8 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, and a second one for an error."""
-        text = " ".join([message_of(record), *(f"{name}={value}" for name, value in fields_of(record).items())])
+        fields = _writable("".join(f" {name}={value}" for name, value in fields_of(record).items()))
+        text = message_of(record) + fields
         error = error_of(record)
         if error:
             text += f"\n    {error}"
@@ -53,15 +53,19 @@ class TextFormatter(logging.Formatter):
 
 
 def message_of(record: logging.LogRecord) -> str:
-    """The text of a line, without secrets.
+    """The text of a line, without secrets, and without what UTF-8 cannot hold: that would lose the line.
 
     asyncio puts the whole task, its exception's text included, on the lines after its first one.
     """
     text = safe_message(str(record.msg), record.args)
-    return text.split("\n", 1)[0] if record.name == "asyncio" else text
+    return _writable(text.split("\n", 1)[0] if record.name == "asyncio" else text)
 
 
 def error_of(record: logging.LogRecord) -> str:
     """The exception of a line as class and code location; empty without one."""
     error = record.exc_info[1] if record.exc_info else None
-    return described(error) if error else ""
+    return _writable(described(error)) if error else ""
+
+
+def _writable(text: str) -> str:
+    return clean_text(text, len(text))
