@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 import crmd
+from crmd.clock import boot_seconds
 from crmd.engine import borrowing
 from crmd.engine.claimer import Claimer
 from crmd.engine.executor import Executor
@@ -105,7 +106,7 @@ async def test_crowded_pools_starve_no_heart(workbench: Workbench) -> None:
             for _ in range(8):
                 tasks.start_soon(pool.fetchval, "SELECT pg_sleep(3)")
         daemon_id = await register(workbench.everything.pools.control, "test", ["fast"], 6.0)
-        heart = Heartbeat(server, daemon_id, 6.0, lambda _: None)
+        heart = Heartbeat(server, daemon_id, 6.0, lambda _: None, registered_at=boot_seconds())
         heart.start()
         until = "SELECT lease_until FROM crmd.daemon WHERE id = $1"
         before = await workbench.everything.pools.control.fetchval(until, daemon_id)

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import anyio
 import pytest
 import sample_jobs
 
+from crmd.clock import boot_seconds
 from crmd.engine.executor import Executor
 from crmd.engine.heartbeat import Beat, Heartbeat, register
 from crmd.engine.incarnation import Incarnation
@@ -24,10 +25,26 @@ WAIT_SECONDS = 20.0
 
 async def beating(workbench: Workbench, lease_seconds: float, heard: list[Beat]) -> tuple[UUID, Heartbeat]:
     """A registered daemon whose heart beats."""
+    registered_at = boot_seconds()
     daemon_id = await register(workbench._pool, "test", ["fast"], lease_seconds)
-    heart = Heartbeat(workbench.everything.pools.server, daemon_id, lease_seconds, heard.append)
+    server = workbench.everything.pools.server
+    heart = Heartbeat(server, daemon_id, lease_seconds, heard.append, registered_at=registered_at)
     heart.start()
     return daemon_id, heart
+
+
+def living(workbench: Workbench, lease_seconds: float) -> Incarnation:
+    """A daemon that runs nothing."""
+    executor = Executor.__new__(Executor)
+    executor.runs = {}
+
+    async def nothing() -> None:
+        """There is nothing to stop or to write."""
+
+    return Incarnation(
+        workbench.everything.pools, executor, version="test", queues=["fast"], lease_seconds=lease_seconds,
+        on_begun=lambda _: None, on_ended=nothing, on_return=nothing,
+    )  # fmt: skip
 
 
 async def renewed(workbench: Workbench, daemon_id: UUID, heart: Heartbeat) -> None:
@@ -88,11 +105,34 @@ async def test_trust_ends_before_the_lease(workbench: Workbench, monkeypatch: py
     """Without a renewal trust ends a margin before others may take the jobs, by the clock that counts suspension."""
     now = 1000.0
     monkeypatch.setattr("crmd.engine.heartbeat.boot_seconds", lambda: now)
-    heart = Heartbeat(workbench.everything.pools.server, uuid4(), 30.0, lambda _: None)
+    heart = Heartbeat(workbench.everything.pools.server, uuid4(), 30.0, lambda _: None, registered_at=now)
     now = 1026.9
     assert heart.is_trusted
     now = 1027.1
     assert not heart.is_trusted
+
+
+async def test_trust_counts_from_before_the_registration(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A registration whose answer was late is trusted no longer for it: the others count from when it arrived."""
+    now = 1000.0
+
+    async def late(*args: Any) -> UUID:  # noqa: ANN401 - whatever is passed on
+        nonlocal now
+        daemon_id = await register(*args)
+        now += 20
+        return daemon_id
+
+    monkeypatch.setattr("crmd.engine.heartbeat.boot_seconds", lambda: now)
+    monkeypatch.setattr("crmd.engine.incarnation.boot_seconds", lambda: now)
+    monkeypatch.setattr("crmd.engine.incarnation.register", late)
+    monkeypatch.setattr(Heartbeat, "start", lambda _: None)
+    life = living(workbench, 30.0)
+    await life.live_once()
+    assert life._heartbeat is not None
+    now = 1026.9
+    assert life._heartbeat.is_trusted
+    now = 1027.1
+    assert not life._heartbeat.is_trusted
 
 
 async def test_a_heart_survives_its_connection(workbench: Workbench) -> None:

@@ -53,14 +53,23 @@ class Heartbeat:
         daemon_id: Of this incarnation.
         lease_seconds: How long a renewal holds.
         on_beat: Called in the event loop's thread after each renewal.
+        registered_at: On the clock of `boot_seconds`, before the registration was sent: its answer may have been late.
     """
 
-    def __init__(self, server: Server, daemon_id: UUID, lease_seconds: float, on_beat: Callable[[Beat], None]) -> None:
+    def __init__(
+        self,
+        server: Server,
+        daemon_id: UUID,
+        lease_seconds: float,
+        on_beat: Callable[[Beat], None],
+        *,
+        registered_at: float,
+    ) -> None:
         self._server = server
         self._daemon_id = daemon_id
         self._lease_seconds = lease_seconds
         self._on_beat = on_beat
-        self._trusted_until = boot_seconds() + lease_seconds * (1 - MARGIN_SHARE)
+        self._trusted_until = registered_at + lease_seconds * (1 - MARGIN_SHARE)
         self._main_loop = asyncio.get_running_loop()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._now_please: asyncio.Event | None = None

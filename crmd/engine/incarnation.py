@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from crmd.clock import boot_seconds
 from crmd.engine.audit import release_all
 from crmd.engine.failover import Failover
 from crmd.engine.heartbeat import Beat, Heartbeat, register
@@ -150,11 +151,14 @@ class Incarnation:
             _LOG.warning("the database could not be told that this daemon has ended; its row will run out")
 
     async def _begin(self) -> None:
+        registered_at = boot_seconds()
         async with self._pools.control.acquire() as connection:
             self._timeline = await read_timeline(connection)
             self.daemon_id = await register(connection, self._version, self._queues, self._lease_seconds)
         self._pools.server.primary.live(self.daemon_id, self._timeline)
-        self._heartbeat = Heartbeat(self._pools.server, self.daemon_id, self._lease_seconds, self._beaten)
+        self._heartbeat = Heartbeat(
+            self._pools.server, self.daemon_id, self._lease_seconds, self._beaten, registered_at=registered_at
+        )
         self._heartbeat.start()
         self._on_begun(self.daemon_id)
 
