@@ -176,7 +176,8 @@ def test_what_utf8_cannot_hold_does_not_lose_the_line(formatter: logging.Formatt
     """A lone surrogate in a message or a field is replaced; logging would else print the whole record instead."""
     line = formatter.format(record("tries again: %s", "\ud800 kept \x00", plugin="\udfff"))
     assert "kept" in line
-    assert not {"\ud800", "\udfff"} & set(line)
+    assert "\ud800" not in line
+    assert "\udfff" not in line
     written = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     written.write(formatter.format(record("%s", "\ud800")))
     written.flush()

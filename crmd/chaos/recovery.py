@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Behind a fault that concerns everybody, the times of another one say nothing of that one.
 CALM_SECONDS = 1.0
+HAND_OVER_SECONDS = 1.0
 # A daemon needs about so long until it works, on a busy machine.
 START_SECONDS = 4.0
 # What was not seen to recover in this time recovered from something else.
@@ -114,7 +115,8 @@ def _has_heir(history: History, death: Death, until: float) -> bool:
 def _handed_over(history: History, jobs: Iterable[list[Claim]], death: Death) -> Iterator[float]:
     """An attempt that is given back keeps its number; a retry or a snooze of its own is none."""
     asked = [one for one in history.struck if one.kind == "stop" and one.pid == death.pid and one.began_at <= death.at]
-    if not asked or not _is_clear(history, asked[0].began_at, death.at + 1):
+    until = death.at + HAND_OVER_SECONDS
+    if not (asked and _is_clear(history, asked[0].began_at, until) and _has_heir(history, death, until)):
         return
     for claims in jobs:
         for held, later in pairwise(claims):

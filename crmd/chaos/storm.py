@@ -42,7 +42,7 @@ START_SECONDS = 90.0
 CLIENTS = 3
 BATCH = 12
 # So many jobs may wait before the client holds back, in seconds of its rate.
-BACKLOG_SECONDS = 10.0
+BACKLOG_SECONDS = 2.0
 
 
 async def run_chaos(options: Options, on_progress: Progress) -> Report:
