@@ -46,11 +46,10 @@ async def forever(
             raise
         except (*UNREACHABLE, UnreachableError) as error:
             if failures == 0:
-                _LOG.warning("%s: the database does not answer (%s)", name, type(error).__name__)
-            is_read_only = isinstance(error, asyncpg.ReadOnlySQLTransactionError)
-            if is_read_only and renew is not None:
+                _LOG.warning("%s: %s (%s)", name, what_is_wrong(error), type(error).__name__)
+            if isinstance(error, asyncpg.ReadOnlySQLTransactionError) and renew is not None:
                 await renew()
-            on_outage("the database is read-only" if is_read_only else "the database does not answer")
+            on_outage(what_is_wrong(error))
             failures += 1
         except Exception:  # noqa: BLE001 - one bad turn must not end the loop; it is logged with its traceback
             _LOG.exception("%s failed and goes on", name)
@@ -63,6 +62,17 @@ async def forever(
             await anyio.sleep(pause)
             continue
         await anyio.sleep(pause_seconds(failures, random.random()))  # noqa: S311 - jitter, not a secret
+
+
+def what_is_wrong(error: BaseException) -> str:
+    """An outage in a sentence for the status line and the log."""
+    match error:
+        case asyncpg.ReadOnlySQLTransactionError():
+            return "the database is read-only"
+        case asyncpg.DiskFullError():
+            return "the disk of the database is full"
+        case _:
+            return "the database does not answer"
 
 
 def pause_seconds(failures: int, chance: float) -> float:
