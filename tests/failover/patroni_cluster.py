@@ -32,7 +32,7 @@ bootstrap:
     ttl: 20
     loop_wait: 1
     retry_timeout: 3
-    master_start_timeout: 0
+    primary_start_timeout: 0
     maximum_lag_on_failover: 104857600
     synchronous_mode: {is_sync}
     postgresql:
