@@ -20,6 +20,7 @@ from crmd.engine.settler import Settler
 from crmd.errors import UnreachableError
 from crmd.outcome import Stop
 from crmd.store import jobs, lane_claims, leases
+from crmd.store.door import LINE_SECONDS
 from crmd.store.jobs import NewJobs
 from crmd.store.leases import Token
 from crmd.tuning import UNTUNED
@@ -256,3 +257,4 @@ def test_pauses_grow_to_a_bound() -> None:
     assert widest == sorted(widest)
     assert widest[-1] < PAUSE_MAX_SECONDS
     assert pause_seconds(10_000, 0.0) > PAUSE_MAX_SECONDS / 5
+    assert PAUSE_MAX_SECONDS + LINE_SECONDS < 5  # so that a server that is back sees a claim within that time

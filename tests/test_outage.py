@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from private_postgres import debian_programs, private_server
 
 from crmd.embedded.account import server_account
 from crmd.embedded.binaries import find_binaries, reachable
+from crmd.store.pools import CONTROL_CONNECTIONS, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +30,11 @@ CUT = """
 SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
 WHERE application_name LIKE 'crmd %' AND datname = current_database()
 """
+
+CAME = re.compile(r"^(\d+\.\d+) LOG:  connection authorized: [^\n]{0,200}application_name=crmd ", re.MULTILINE)
+CONNECTIONS_A_SECOND = 5
+SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'crmd %'"
+SESSIONS_MAX = CONTROL_CONNECTIONS + Server(dsn="").pool_max + 2  # the heartbeat's and the listener's
 
 
 @pytest.fixture
@@ -61,9 +68,12 @@ async def test_cut_sessions_cost_nothing(crmd_dsn: str, tmp_path: Path) -> None:
 async def test_a_stopped_server_is_no_crash_of_jobs(server: PrivateServer, tmp_path: Path, mode: Mode) -> None:
     """The server gone for longer than a lease: the daemon stays up, tells so, and its jobs end as if nothing had been.
 
-    They are given back in order: no crash and no attempt is counted, and nothing is done twice.
+    They are given back in order: no crash and no attempt is counted, and nothing is done twice. It comes back with one
+    connection after the other, and never with more than it is configured for.
     """
     async with running_fleet(server.dsn, tmp_path, count=1) as fleet:
+        for setting in ("log_connections = 'on'", "log_line_prefix = '%n '"):
+            await fleet.connection.execute(f"ALTER SYSTEM SET {setting}")
         await fleet.enqueue("mark", 40, '{"milliseconds": 1500}')
         await fleet.until("SELECT count(*) FROM crmd.lease", 40)
         await anyio.to_thread.run_sync(server.stop, mode)
@@ -80,6 +90,11 @@ async def test_a_stopped_server_is_no_crash_of_jobs(server: PrivateServer, tmp_p
         await fleet.enqueue("mark", 5)
         await fleet.until(COMPLETED, 45)
         assert [line for line in fleet.daemons[0].text().splitlines() if "Traceback" in line] == []
+        came_at = [float(at) for at in CAME.findall((server.folder / "log").read_text())]
+        assert came_at
+        # Without a pace they would all come in the first second.
+        assert max(sum(at <= other < at + 1 for other in came_at) for at in came_at) <= 2 * CONNECTIONS_A_SECOND
+        assert await fleet.connection.fetchval(SESSIONS) <= SESSIONS_MAX
         await stop(fleet)
 
 
