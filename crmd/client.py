@@ -19,7 +19,7 @@ from crmd.events.vetoing import ask
 from crmd.job_type import JobType
 from crmd.store import jobs
 from crmd.store.queries import load_queries
-from crmd.stored_text import encode_json
+from crmd.stored_text import encode_json, encode_payload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping, Sequence
@@ -177,5 +177,5 @@ async def cancel(connection: Connection | Pool, job_id: UUID, reason: str = "can
 
 
 def _text(payload: Content, known: JobType | None) -> str:
-    encoded: Any = encode_json(payload) if known is None else known.encode(payload)
+    encoded: Any = encode_payload(payload) if known is None else known.encode(payload)
     return jobs.check_size(encoded).decode()

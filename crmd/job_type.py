@@ -16,7 +16,7 @@ from crmd.isolation import Isolation, check_isolation
 from crmd.model import Concurrency, NoPayload, Priority, Schedule, Unique
 from crmd.payload_seal import check_sealing, opened, sealed
 from crmd.payload_version import check_upgrades, upgraded, version_of
-from crmd.stored_text import encode_json
+from crmd.stored_text import encode_payload
 from crmd.trigger import Trigger
 
 if TYPE_CHECKING:
@@ -114,9 +114,9 @@ class JobType:
 
     def _checked(self, payload: object) -> bytes:
         if isinstance(payload, self.payload_type):
-            return encode_json(payload)
+            return encode_payload(payload)
         try:
-            return encode_json(msgspec.convert(payload or {}, self.payload_type, strict=True))
+            return encode_payload(msgspec.convert(payload or {}, self.payload_type, strict=True))
         except msgspec.ValidationError as error:
             raise UsageError(f"The payload of {self.name} does not fit: {error}.", hint=self.payload_hint()) from error
 

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from crmd.errors import UsageError
+
 PAYLOAD_BYTES_MAX = 256 * 1024
 RESULT_BYTES_MAX = 256 * 1024
 ERROR_TEXT_MAX = 4 * 1024
@@ -36,6 +38,19 @@ def encode_json(value: object) -> bytes:
     if _ESCAPED_NUL in data:  # rare; also true of text that merely spells the escape, which cleaning leaves alone
         return msgspec.json.encode(clean_value(msgspec.json.decode(data)))
     return data
+
+
+def encode_payload(value: object) -> bytes:
+    """As `encode_json`, for what a caller made.
+
+    Raises:
+        TypeError: The value, or something in it, has no JSON form.
+        UsageError: It is nested too deep.
+    """
+    try:
+        return encode_json(value)
+    except RecursionError as error:
+        raise UsageError("The payload is nested too deep.", hint="Store the data and pass its id.") from error
 
 
 def encode_bounded(value: object, bytes_max: int = RESULT_BYTES_MAX) -> bytes:

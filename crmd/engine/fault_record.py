@@ -27,7 +27,7 @@ def record(fault: Fault | None, run: Run) -> bytes | None:
     entry: dict[str, Any] = {
         "attempt": run.row["attempt"],
         "class": fault.name,
-        "message": clean_text(message_of(fault), MESSAGE_MAX),
+        "message": words_of(fault),
     }
     if isinstance(fault.error, asyncpg.PostgresError):
         entry["sqlstate"] = fault.error.sqlstate
@@ -36,6 +36,11 @@ def record(fault: Fault | None, run: Run) -> bytes | None:
     elif fault.places:
         entry["places"] = [clean_text(place, 300) for place in fault.places]
     return msgspec.json.encode(entry)
+
+
+def words_of(fault: Fault) -> str:
+    """What is said of it in a job's record and in the log: bounded, and without what cannot be stored."""
+    return clean_text(message_of(fault), MESSAGE_MAX)
 
 
 def message_of(fault: Fault) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from crmd.clock import boot_seconds
+from crmd.engine.fault_record import words_of
 from crmd.engine.job_context import JobContext
 from crmd.errors import FailJob, UsageError
 from crmd.log.fields import fields_from
@@ -153,8 +154,8 @@ def _report(outcome: Outcome, happened: Happened) -> None:
     error = happened.error if isinstance(happened, Raised) else None
     expected = error is None or isinstance(error, FailJob)
     if isinstance(outcome, Ended) and outcome.status in {"failed", "dead"} and outcome.error is not None:
-        fault = outcome.error
-        _LOG.error("%s: %s: %s", outcome.status, fault.name, fault.message, exc_info=None if expected else error)
+        name, words = outcome.error.name, words_of(outcome.error)
+        _LOG.error("%s: %s: %s", outcome.status, name, words, exc_info=None if expected else error)
     elif isinstance(outcome, Requeued) and not outcome.is_attempt_given_back and outcome.error is not None:
-        fault = outcome.error
-        _LOG.warning("tries again in %.1f s: %s: %s", outcome.delay_seconds, fault.name, fault.message)
+        name, words = outcome.error.name, words_of(outcome.error)
+        _LOG.warning("tries again in %.1f s: %s: %s", outcome.delay_seconds, name, words)
