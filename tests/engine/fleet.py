@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 HERE = Path(__file__).parent
-WAIT_SECONDS = 60.0
+WAIT_SECONDS = 180.0  # patience, which only a machine with much else to do needs
 
 
 def install_plugin(folder: Path, name: str, module: str) -> None:
