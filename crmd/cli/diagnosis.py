@@ -144,7 +144,7 @@ def of_pooler(*, is_pooled: bool, has_cache: bool, has_direct: bool, is_bounded:
         yield Finding("pooler", "warning", found, "Give database.listen_dsn a direct URL.")
     if not is_bounded:
         found = "Statements have no bound on the server, and a pooler lets no client set one."
-        yield Finding("pooler", "warning", found, "ALTER ROLE … SET statement_timeout = '10s', lock_timeout = '5s'.")
+        yield Finding("pooler", "warning", found, "Give the role some: see docs/operations.md, behind PgBouncer.")
 
 
 def of_projections(status: Mapping[str, Any]) -> Iterator[Finding]:

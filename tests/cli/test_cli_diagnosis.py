@@ -7,6 +7,16 @@ import pytest
 
 from crmd.cli import diagnosis
 
+FAILOVER: dict[str, Any] = {
+    "timeline": 2,
+    "seen_at": "2026-01-01T00:00:00+00:00",
+    "kept_until": "2025-12-31T23:59:59+00:00",
+    "stopped": 3,
+    "claims_lost": 0,
+    "outcomes_lost": 0,
+    "jobs_lost": 0,
+    "is_complete": True,
+}
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 FACTS: dict[str, Any] = {
     "version": 180_000,
@@ -107,3 +117,35 @@ def test_a_disk_that_fills_is_told_in_time() -> None:
     """Two GiB are a warning, a quarter of one is broken."""
     states = [diagnosis.of_disk("/", size * 1024**2).state for size in (3000, 1000, 100)]
     assert states == ["ok", "warning", "broken"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "state", "word"),
+    [
+        ({}, "ok", "3 jobs began again, nothing"),
+        ({"claims_lost": 1, "outcomes_lost": 2}, "warning", "lost are 1 claims, 2 outcomes and 0 jobs."),
+        ({"jobs_lost": 1, "is_complete": False}, "warning", "and what came before them"),
+    ],
+)
+def test_a_failover_is_told_for_what_it_cost(changes: dict[str, Any], state: str, word: str) -> None:
+    """Nothing lost is well; what was lost is counted, with the time from which on to look for more."""
+    [finding] = diagnosis.of_failovers({"failovers": [{**FAILOVER, **changes}]})
+    assert finding.state == state
+    assert word in finding.found
+    assert ("2025-12-31T23:59:59" in finding.fix) == (state == "warning")
+
+
+@pytest.mark.parametrize(
+    ("changes", "states"),
+    [
+        ({"is_pooled": False}, []),
+        ({"has_cache": True}, ["broken"]),
+        ({}, ["ok"]),
+        ({"has_direct": False}, ["warning"]),
+        ({"has_direct": False, "is_bounded": False}, ["warning", "warning"]),
+    ],
+)
+def test_a_pooler_is_noticed(changes: dict[str, bool], states: list[str]) -> None:
+    """What does not work behind one is broken, what works less well is a warning, no pooler is no finding."""
+    usual = {"is_pooled": True, "has_cache": False, "has_direct": True, "is_bounded": True}
+    assert [finding.state for finding in diagnosis.of_pooler(**{**usual, **changes})] == states
