@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
     from speed.figure import Line
 
-WIDTH = 860
+WIDTH = 900
 ROW = 24
 TOP = 44
-LEFT = 280
+LEFT = 320
 ENOUGH = 200
 """Pixels from the left end of a bar to where it reaches what it must."""
 
