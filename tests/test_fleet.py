@@ -33,7 +33,7 @@ async def test_two_daemons_share_the_work(crmd_dsn: str, tmp_path: Path) -> None
 
 async def test_kill_loses_nothing(crmd_dsn: str, tmp_path: Path) -> None:
     """A daemon killed with -9 in the middle loses no job and doubles no write."""
-    async with running_fleet(crmd_dsn, tmp_path, **FEW) as fleet:
+    async with running_fleet(crmd_dsn, tmp_path, 2, **FEW) as fleet:
         await fleet.enqueue("mark", 300, '{"milliseconds": 150}')
         await fleet.until("SELECT count(*) FROM fleet.mark", 50)
         fleet.daemons[0].send(signal.SIGKILL)
@@ -64,7 +64,7 @@ async def test_stop_hands_over(crmd_dsn: str, tmp_path: Path) -> None:
 
 async def test_paused_past_its_lease_writes_nothing(crmd_dsn: str, tmp_path: Path) -> None:
     """A daemon that sleeps past its lease and wakes finds its jobs taken; its writes are refused."""
-    async with running_fleet(crmd_dsn, tmp_path, **FEW) as fleet:
+    async with running_fleet(crmd_dsn, tmp_path, 2, **FEW) as fleet:
         await fleet.enqueue("mark", 50, '{"milliseconds": 2500}')
         await fleet.until("SELECT count(DISTINCT daemon_id) FROM crmd.lease", 2)
         paused, other = fleet.daemons
@@ -106,10 +106,12 @@ async def test_limits_hold_at_every_instant(crmd_dsn: str, tmp_path: Path) -> No
 
 
 async def test_blocked_loop_keeps_its_leases(crmd_dsn: str, tmp_path: Path) -> None:
-    """A handler that blocks the loop for longer than a lease costs no job its lease, and is named with its stack."""
+    """A handler that blocks the loop for two leases costs no job its lease, and is named with its stack meanwhile."""
     async with running_fleet(crmd_dsn, tmp_path) as fleet:
-        await fleet.enqueue("block-loop", 2, '{"milliseconds": 4500}')
-        await fleet.until(COMPLETED, 2)
+        await fleet.enqueue("mark", 10, '{"milliseconds": 2000}')
+        await fleet.until("SELECT count(*) FROM crmd.lease", 10)
+        await fleet.enqueue("block-loop", 2, '{"milliseconds": 7000}')  # more than two leases
+        await fleet.until(COMPLETED, 12)
         assert await fleet.connection.fetchval("SELECT max(fence) FROM crmd.archive") == 1
         log = "".join(daemon.text() for daemon in fleet.daemons)
         assert "stands still in block-loop of plugin fleet" in log
@@ -118,7 +120,7 @@ async def test_blocked_loop_keeps_its_leases(crmd_dsn: str, tmp_path: Path) -> N
         await fleet.until("SELECT stalls FROM crmd.blame WHERE plugin = 'fleet'", 1)
         row = await fleet.connection.fetchrow("SELECT stall_seconds, stall_place FROM crmd.blame")
         assert row is not None
-        assert row["stall_seconds"] >= 4
+        assert row["stall_seconds"] >= 6
         assert "fleet_jobs.py" in row["stall_place"]
 
 

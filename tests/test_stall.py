@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 from crmd.engine import stall
+from crmd.engine.engine import WATCH_SECONDS
 from crmd.engine.handling import handle
 from crmd.engine.stall import StallWatch, culprit_of
 from crmd.job_type import job
@@ -62,3 +63,8 @@ def test_each_stall_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert told.acquire(timeout=10)
     watch.stop()
     assert len(count) == 2
+
+
+def test_a_stall_is_told_within_two_seconds() -> None:
+    """The longest time from the last turn of the loop to the word about it: a turn, a stall and a look."""
+    assert WATCH_SECONDS + stall.STALL_SECONDS + stall.LOOK_SECONDS < 2
