@@ -96,6 +96,21 @@ async def test_a_lost_answer_loses_no_job(
         assert await workbench._pool.fetchval("SELECT max(fence) FROM crmd.archive") == 1
 
 
+async def test_no_more_is_claimed_than_there_are_slots(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much waits, and however large it is, a daemon holds no more of it than it has room to run."""
+    large = [b'{"filler": "%s"}' % (b"x" * 200_000)] * 40
+    await jobs.enqueue_many(workbench._pool, NewJobs(type="add-one", payloads=large))
+    async with parts(workbench) as moving:
+        monkeypatch.setattr(moving.executor, "_stand_by", lambda _queue: None)  # nothing gets on
+        with anyio.move_on_after(1.0):
+            while True:
+                await moving.claimer.claim_once()
+        assert (moving.queue.free, len(moving.executor.runs)) == (0, 10)
+        assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.lease") == 10
+        moving.queue.buffer.clear()
+        moving.executor.runs.clear()
+
+
 async def test_what_ran_already_is_not_recovered(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """When only the second statement of a claim is cut off, what the first one got runs once."""
     await enqueue_plain(workbench)
