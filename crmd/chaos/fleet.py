@@ -63,6 +63,13 @@ class Place:
             os.kill(self.pid, number)
         return True
 
+    def end(self, number: signal.Signals, cause: str) -> bool:
+        """Send a signal that ends the daemon, and note why it does; whether there was one."""
+        if not self.send(number):
+            return False
+        self.cause = cause
+        return True
+
 
 @dataclass(slots=True)
 class Fleet:
@@ -93,15 +100,15 @@ class Fleet:
         """Stop every daemon, in order; kill what does not end."""
         self.is_closing = True
         with anyio.CancelScope(shield=True):
-            for place in self.places:
-                place.cause = "close"
-                place.send(signal.SIGCONT)
-                place.send(signal.SIGTERM)
             with anyio.move_on_after(END_SECONDS):
-                while any(place.pid is not None for place in self.places):  # noqa: ASYNC110 - their keepers wait for them
+                while any(place.pid is not None for place in self.places):
+                    for place in self.places:
+                        if place.cause != "close":  # one may have been about to start
+                            place.send(signal.SIGCONT)
+                            place.end(signal.SIGTERM, "close")
                     await anyio.sleep(0.05)
             for place in self.places:
-                place.send(signal.SIGKILL)
+                place.end(signal.SIGKILL, "kill")
 
     async def _started(self, place: Place) -> asyncio.subprocess.Process:
         """The kernel ends it when this process is killed: nothing of a run outlives it."""

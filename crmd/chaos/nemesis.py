@@ -105,12 +105,10 @@ class Nemesis:
         return True
 
     async def _kill(self, _: Fault, place: Place) -> bool:
-        place.cause = "kill"
-        return place.send(signal.SIGKILL)
+        return place.end(signal.SIGKILL, "kill")
 
     async def _stop(self, _: Fault, place: Place) -> bool:
-        place.cause = place.cause or "stop"
-        return place.send(signal.SIGTERM)
+        return place.end(signal.SIGTERM, place.cause or "stop")
 
     async def _suspend(self, fault: Fault, place: Place) -> bool:
         if place.is_stopped or not place.send(signal.SIGSTOP):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
+import sys
 from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
@@ -13,8 +15,9 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from crmd.chaos.fleet import Place
 from crmd.chaos.history import History
-from crmd.chaos.link import linked
+from crmd.chaos.link import Link, linked
 from crmd.chaos.offering import WEIGHTS, batches
 from crmd.chaos.receiver import receiving
 from crmd.chaos.report import Facts, make_report
@@ -160,3 +163,15 @@ async def test_a_server_that_is_away_is_told() -> None:
     with pytest.raises(UnreachableError):
         async with others_server("postgresql://somebody@127.0.0.1:1/postgres", None):
             pass
+
+
+async def test_an_end_has_its_cause(tmp_path: Path) -> None:
+    """Whoever is killed is noted as killed; where nobody runs nothing is noted, for the next one is innocent."""
+    place = Place(0, Link("127.0.0.1", 1), tmp_path / "log")
+    assert not place.end(signal.SIGKILL, "kill")
+    assert place.cause == ""
+    place.process = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=asyncio.subprocess.PIPE)
+    assert place.end(signal.SIGKILL, "kill")
+    assert place.cause == "kill"
+    assert await place.process.wait() == -signal.SIGKILL
+    assert place.pid is None
