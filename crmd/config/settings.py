@@ -22,7 +22,9 @@ class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     dsn: Annotated[
         Secret | None,
-        Meta(description="URL of the database, `postgresql://…`; without one the embedded server is used"),
+        Meta(
+            description="URL of the database and all of its servers, `postgresql://…`; without one the embedded server is used"
+        ),
     ] = None
     listen_dsn: Annotated[
         Secret | None, Meta(description="direct URL for LISTEN when `dsn` goes through a connection pooler")
