@@ -8,7 +8,25 @@ from __future__ import annotations
 from typing import Any, Literal
 
 import pytest
-from protocol import Guards, walk
+from protocol import Guards, State, breach, breach_of_step, steps
+
+
+def walk(guards: Guards) -> tuple[int, str]:
+    """Breadth-first through everything that can happen; answers how many states there are, and the first breach."""
+    seen = {State()}
+    frontier = [State()]
+    while frontier:
+        following = []
+        for state in frontier:
+            for after in steps(state, guards):
+                if after in seen:
+                    continue
+                if wrong := breach(after) or breach_of_step(state, after):
+                    return len(seen), wrong
+                seen.add(after)
+                following.append(after)
+        frontier = following
+    return len(seen), ""
 
 
 def test_no_interleaving_breaks_the_protocol() -> None:

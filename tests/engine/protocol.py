@@ -140,8 +140,7 @@ def _works(state: State, place: int, claim: Claim, guards: Guards) -> Iterator[S
         by = claim.serial if database.claim == claim else STALE
         ended = database._replace(status=ENDED, holder=None, claim=None, by=by)
         yield _with_worker(state._replace(database=ended), place, dropped)
-        returned = database._replace(status=WAITS, holder=None, claim=None)
-        yield _with_worker(state._replace(database=returned), place, dropped)
+        yield _with_worker(state._replace(database=_given_back(database)), place, dropped)
     if not is_current or database.status != RUNS:  # told that it has lost its lease, it drops the job
         yield _with_worker(state, place, dropped)
 
@@ -172,8 +171,7 @@ def _reaps(state: State, guards: Guards) -> Iterator[State]:
         yield state._replace(seen=None)
         return
     fault = "a live daemon's lease was reaped" if database.holder in database.living else ""
-    returned = database._replace(status=WAITS, holder=None, claim=None)
-    yield state._replace(database=returned, seen=None, fault=fault)
+    yield state._replace(database=_given_back(database), seen=None, fault=fault)
 
 
 def _fails_over(state: State, guards: Guards) -> Iterator[State]:
@@ -187,6 +185,10 @@ def _fails_over(state: State, guards: Guards) -> Iterator[State]:
         yield state._replace(standby=state.database)
     elif state.standby != state.database:
         yield state._replace(database=state.standby, standby=None, seen=None, failovers=state.failovers + 1)
+
+
+def _given_back(database: Database) -> Database:
+    return database._replace(status=WAITS, holder=None, claim=None)
 
 
 def _with_worker(state: State, place: int, worker: Worker) -> State:
@@ -204,7 +206,7 @@ def breach(state: State) -> str:
     tokens = [claim.token for worker in state.workers for claim in worker.held]
     if len(tokens) != len(set(tokens)):
         return "two live claims share a token"
-    if any(earlier > later for earlier, later in zip(database.effects, database.effects[1:], strict=False)):
+    if list(database.effects) != sorted(database.effects):
         return "an effect of an older claim after a newer one's"
     if database.by is not None and database.effects and database.effects[-1] > database.by:
         return "ended by an older claim than the last effect's"
@@ -233,21 +235,3 @@ def breach_of_step(before: State, after: State) -> str:
     if after.database.fence < before.database.fence:
         return "the fence went back"
     return ""
-
-
-def walk(guards: Guards) -> tuple[int, str]:
-    """Breadth-first through everything that can happen; answers how many states there are, and the first breach."""
-    seen = {State()}
-    frontier = [State()]
-    while frontier:
-        following = []
-        for state in frontier:
-            for after in steps(state, guards):
-                if after in seen:
-                    continue
-                if wrong := breach(after) or breach_of_step(state, after):
-                    return len(seen), wrong
-                seen.add(after)
-                following.append(after)
-        frontier = following
-    return len(seen), ""

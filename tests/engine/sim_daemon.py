@@ -12,19 +12,18 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sim_handler import Claimed, Plan, Run, handler
+from sim_handler import Plan, Run, after_crash, handler, rows_of
 from sim_world import Call, Host, Lost, World
 
 from crmd.backoff import Backoff
 from crmd.engine.heartbeat import MARGIN_SHARE
-from crmd.engine.suspicion import BACKOFF, CRASHES_MAX
 from crmd.errors import LeaseLost
 from crmd.outcome import Ended, Forgotten, Happened, Raised, Requeued, Returned, Stop, Stopped, Try, decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from reference_rows import Job, Ticket
+    from reference_rows import Ticket
     from sim_store import Guards, WatchedStore
     from sim_world import Process
 
@@ -144,7 +143,7 @@ class Daemon(Host):
             if self._guards.lost_claims_are_found:
                 self._unanswered.add(claim_id)
             try:
-                rows = yield Call(partial(_rows, ask))
+                rows = yield Call(partial(rows_of, ask))
             except Lost:
                 continue
             self._unanswered.discard(claim_id)
@@ -244,19 +243,3 @@ class Daemon(Host):
 
     def _id(self) -> UUID:
         return UUID(int=self.world.chance.getrandbits(64))
-
-
-def after_crash(row: Claimed, chance: float) -> Ended | Requeued:
-    """As crmd/engine/suspicion.py has it for a suspect whose process died."""
-    if row.crash_count < CRASHES_MAX:
-        return Requeued(BACKOFF.delay_seconds(row.crash_count, chance), is_attempt_given_back=True, held="suspect")
-    return Ended("poison")
-
-
-def _rows(ask: Callable[[], list[Job]]) -> list[Claimed]:
-    return [
-        Claimed(
-            job.ticket, job.attempt, job.max_attempts, job.crash_count, job.snooze_count, job.is_alone, job.payload["n"]
-        )
-        for job in ask()
-    ]

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sim_store import BrokenPromiseError
 from sim_world import Call
 
+from crmd.engine.suspicion import BACKOFF, CRASHES_MAX
 from crmd.errors import LeaseLost
 from crmd.model import Snooze
+from crmd.outcome import Ended, Requeued
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Callable, Generator
 
-    from reference_rows import Ticket
+    from reference_rows import Job, Ticket
     from sim_daemon import Daemon
 
     from crmd.outcome import Stop
@@ -97,3 +99,20 @@ def _kill(daemon: Daemon, run: Run) -> None:
         run.has_crashed = True
     else:
         daemon.die()
+
+
+def after_crash(row: Claimed, chance: float) -> Ended | Requeued:
+    """As crmd/engine/suspicion.py has it for a suspect whose process died."""
+    if row.crash_count < CRASHES_MAX:
+        return Requeued(BACKOFF.delay_seconds(row.crash_count, chance), is_attempt_given_back=True, held="suspect")
+    return Ended("poison")
+
+
+def rows_of(ask: Callable[[], list[Job]]) -> list[Claimed]:
+    """What a claim answers: rows as they are at that moment."""
+    return [
+        Claimed(
+            job.ticket, job.attempt, job.max_attempts, job.crash_count, job.snooze_count, job.is_alone, job.payload["n"]
+        )
+        for job in ask()
+    ]
