@@ -23,7 +23,7 @@ class Database(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     dsn: Annotated[
         Secret | None,
         Meta(
-            description="URL of the database and all of its servers, `postgresql://…`; without one the embedded server is used"
+            description="URL of the database and its servers, `postgresql://…`; without one the embedded server is used"
         ),
     ] = None
     listen_dsn: Annotated[
