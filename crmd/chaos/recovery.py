@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from crmd.chaos.checker import claims_by_job
+from crmd.chaos.history import Struck
 from crmd.chaos.plan import WHOLE_KINDS
 
 if TYPE_CHECKING:
@@ -62,7 +63,9 @@ def recoveries(history: History) -> list[Recovery]:
             continue
         mine = sorted(of_pid[struck.pid]) if is_one else starts
         what = "its end until that daemon claims" if is_one else "its end until anybody claims"
-        times[struck.kind, what] += _next(mine, struck.ended_at)
+        found = _next(mine, struck.ended_at)
+        clear = (seconds for seconds in found if _is_clear(history, struck, struck.ended_at + seconds))
+        times[struck.kind, what] += clear
     return [_summed(kind, what, found) for (kind, what), found in sorted(times.items())]
 
 
@@ -84,11 +87,13 @@ def _next(starts: Sequence[float], at: float) -> Iterator[float]:
         yield starts[place] - at
 
 
-def _is_clear(history: History, since: float, until: float) -> bool:
-    """Whether nothing that concerns everybody was done meanwhile."""
+def _is_clear(history: History, since: Struck | float, until: float) -> bool:
+    """Whether nothing that concerns everybody was done meanwhile, since an instant or since the end of a fault."""
+    at = since.ended_at if isinstance(since, Struck) else since
     return not any(
-        struck.kind in WHOLE_KINDS and struck.began_at < until and struck.ended_at + CALM_SECONDS > since
-        for struck in history.struck
+        other.kind in WHOLE_KINDS and other.began_at < until and other.ended_at + CALM_SECONDS > at
+        for other in history.struck
+        if other is not since
     )
 
 

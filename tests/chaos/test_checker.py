@@ -196,6 +196,8 @@ def test_recovery_is_taken_from_the_claims() -> None:
     assert found["cut"].p99 == 2.5
     disturbed = replace(right(), struck=[*right().struck, Struck("database-stop", -1, None, 101.0, 103.0)])
     assert {one.kind: one.count for one in recoveries(disturbed)}["kill"] == 0
+    assert {one.kind: one.count for one in recoveries(disturbed)}["cut"] == 0
+    assert {one.kind: one.p99 for one in recoveries(disturbed)}["database-stop"] == 1.5
 
 
 def test_what_was_given_back_is_told_from_what_retries() -> None:
