@@ -162,7 +162,7 @@ class Engine:
         self._forever("tuning", self._retuning.look_once)
         listener = Listener(self.services.pools.server, self.wake)
         loops.start_soon(self._listening, listener)
-        for name, step in Housekeeping(self).steps().items():
+        for name, step in Housekeeping(self).loops().items():
             self._forever(name, step)
 
     def _forever(self, name: str, step: Callable[[], Awaitable[float]]) -> None:

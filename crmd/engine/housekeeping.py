@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from crmd.engine.audit import audit_once
 from crmd.engine.letting_go import LettingGo
+from crmd.engine.pulse import Pulse
 from crmd.engine.quarantine import Quarantine
 from crmd.engine.reaper import reap_once
 from crmd.engine.reconciling import reconcile_once
@@ -40,6 +41,9 @@ class House(Protocol):
     settler: Settler
     executor: Executor
 
+    def wake(self, word: str) -> None:
+        """Look at something at once, as when word of it had come."""
+
     @property
     def daemon_id(self) -> UUID | None:
         """The id of this life of the daemon."""
@@ -59,8 +63,27 @@ class Housekeeping:
     def __init__(self, house: House) -> None:
         self._house = house
         self._pool = house.services.pools.control
-        self._quarantine = Quarantine(house.services)
+        self._pulse = Pulse(
+            self._pool, lambda: [one.name for one in house.services.projections], lambda: house.wake("!tuning")
+        )
+        self._quarantine = Quarantine(house.services, lambda: self._pulse.is_due("probing"))
         self._letting_go = LettingGo(self._pool)
+
+    def loops(self) -> dict[str, Callable[[], Awaitable[float]]]:
+        """The steps as a daemon takes them, by the name of the loop: many only when there is something to do."""
+        pulse = self._pulse
+        due = {
+            "reaping": "reaping",
+            "claiming suspects": "suspects",
+            "projecting": "projecting",
+            "resuming": "resuming",
+            "letting go": "letting_go",
+        }
+        steps = self.steps()
+        return {
+            "pulse": pulse.beat_once,
+            **{name: pulse.when_due(due[name], step) if name in due else step for name, step in steps.items()},
+        }
 
     def steps(self) -> dict[str, Callable[[], Awaitable[float]]]:
         """Every step by the name of its loop."""

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from crmd.store import blame as accounts
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from crmd.engine.services import Services
 
 _LOG = logging.getLogger("crmd.engine")
@@ -23,9 +25,11 @@ class Quarantine:
 
     Args:
         services: Holds the accounts, and the versions of the loaded plugins.
+        may_probe: Whether the time of some probe may have come.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, may_probe: Callable[[], bool] = lambda: True) -> None:
+        self._may_probe = may_probe
         self._services = services
         self._pool = services.pools.control
         self._versions: dict[str, str] = {}
@@ -39,7 +43,7 @@ class Quarantine:
         rows = blame.take()
         if rows:
             await accounts.add(self._pool, rows)
-        if self._services.places is not None:
+        if self._services.places is not None and self._may_probe():
             for row in await accounts.probe(self._pool, list(self._services.suspect_types)):
                 _LOG.info("a job of the quarantined plugin %s tries alone", row["plugin"])
         return LOOK_SECONDS

@@ -1,4 +1,4 @@
-"""Keeps a daemon at what operators have changed live: looks every second, and at once when word comes."""
+"""Keeps a daemon at what operators have changed live: looks while anything is changed, and at once when word comes."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from crmd.store import tuning
+from crmd.tuning import UNTUNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from crmd.tuning import Tuning
 
 LOOK_SECONDS = 1.0
+# Nothing is changed: the pulse tells when something is.
+REST_SECONDS = 60.0
 
 
 class Retuning:
@@ -37,9 +40,10 @@ class Retuning:
     async def look_once(self) -> float:
         """Read what holds, and give waiting jobs the lanes of changed keys; then wait until the next look is due."""
         self._asked = anyio.Event()
-        self._on_read(await tuning.read(self._pool))
+        found = await tuning.read(self._pool)
+        self._on_read(found)
         if await tuning.relane(self._pool):
             return 0.0
-        with anyio.move_on_after(LOOK_SECONDS):
+        with anyio.move_on_after(REST_SECONDS if found == UNTUNED else LOOK_SECONDS):
             await self._asked.wait()
         return 0.0

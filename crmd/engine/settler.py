@@ -143,7 +143,7 @@ async def _write_together(connection: Connection, batch: list[Settled], done: li
 
 
 def _the_longer_way(done: list[Token]) -> list[EndedRow]:
-    """For jobs whose end somebody waits for, or whose lease is lost; what the short way has moved is not found again."""
+    """For those whose end somebody awaits, or whose lease is lost; what the short way has moved is not found again."""
     return [EndedRow(token, "completed") for token in done]
 
 

@@ -64,6 +64,9 @@ class _House:
     is_alive: bool = True
     may_claim: bool = False
 
+    def wake(self, word: str) -> None:
+        """Nobody sleeps here."""
+
 
 class Travelling:
     """Moves a workbench through time.
