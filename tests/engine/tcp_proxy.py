@@ -140,9 +140,11 @@ class Link:
 
 
 def _messages(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """The client's messages of a piece of its stream that begins with one."""
-    while len(data) >= 5 and data[:1].isalpha():
+    """The client's whole messages of a piece of its stream; none where another protocol is spoken."""
+    while len(data) >= 5:
         (length,) = struct.unpack("!I", data[1:5])
+        if not 4 <= length < len(data):
+            return
         yield data[:1], data[5 : 1 + length]
         data = data[1 + length :]
 
