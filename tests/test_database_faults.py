@@ -171,7 +171,7 @@ async def test_settling_survives_a_deadlock(workbench: Workbench) -> None:
             while not await workbench.everything.pools.plugins.fetchval(waiting):  # noqa: ASYNC110 - another session
                 await anyio.sleep(0.01)
             await stranger.execute(lock, first)
-    assert [type(error) for error in lost] == [asyncpg.DeadlockDetectedError]
+    assert {type(error) for error in lost} == {asyncpg.DeadlockDetectedError}  # it may lose more than once
     assert await pool.fetchval("SELECT count(*) FROM crmd.archive") == 2
 
 

@@ -91,7 +91,7 @@ class Rush:
                 continue
             await leases.free_started(self.pool, [row["id"] for row in rows], [row["unique_key"] for row in rows])
             await anyio.sleep(self.random.random() * 0.003)
-            tokens = [Token(row["id"], row["fence"], row["claim_id"]) for row in rows]
+            tokens = [Token(row["id"], row["fence"], claim_id) for row in rows]
             async with self.pool.acquire() as connection, connection.transaction():
                 if self.random.random() < 0.3:
                     back = tokens.pop()

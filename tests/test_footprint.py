@@ -31,6 +31,12 @@ async def keeps(ctx: crmd.Context) -> None:
     """Never runs here: the test acts in its name."""
 
 
+@pytest.fixture(autouse=True)
+def nothing_held(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a job that another test abandoned still holds in this process is no part of these."""
+    monkeypatch.setattr(footprint, "_holdings", set())
+
+
 def run_of(plugin: str) -> Run:
     """A running job of a plugin."""
     token = SimpleNamespace(id=uuid4())

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 FLEET_WIDE = {
     "migration", "job_type", "concurrency", "trigger", "event_function", "event_listener", "gate", "tuning",
     "daemon", "bucket", "retry_budget", "blame", "quarantine",
-    "retention", "event_horizon", "projection",
+    "retention", "event_horizon", "projection", "failover",
 }  # fmt: skip
 
 
