@@ -9,8 +9,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
-# A kind of which there was no work is looked for this often while the other takes all slots.
+# A kind of which there was no work is looked for this often while the other takes all slots; twice as seldom after each
+# look in vain, since a look is time in which nothing is claimed.
 LOOK_SECONDS = 0.02
+LOOK_SECONDS_MAX = 0.1
 
 
 @dataclass(slots=True)
@@ -21,11 +23,13 @@ class Source:
         claim: Claims up to so many for a daemon; answers how many.
         is_busy: Whether there was work the last time.
         rests_until: With nothing found, while the other kind is busy; monotonic.
+        rest_seconds: How long it rests the next time.
     """
 
     claim: Callable[[int, UUID], Awaitable[int]]
     is_busy: bool = False
     rests_until: float = float("-inf")
+    rest_seconds: float = LOOK_SECONDS
 
 
 async def claim_from(sources: Sequence[Source], wanted: int, daemon_id: UUID, now: float) -> int:
@@ -43,6 +47,7 @@ async def claim_from(sources: Sequence[Source], wanted: int, daemon_id: UUID, no
             break
         share = left if place == len(order) or not busy else -(-left // 2)
         got = await source.claim(share, daemon_id)
-        source.is_busy, source.rests_until = got > 0, now + LOOK_SECONDS
+        source.is_busy, source.rests_until = got > 0, now + source.rest_seconds
+        source.rest_seconds = LOOK_SECONDS if got else min(2 * source.rest_seconds, LOOK_SECONDS_MAX)
         found += got
     return found
