@@ -168,17 +168,21 @@ class Daemon(Host):
             except Lost:
                 continue
 
+    def _writes(self) -> bool:
+        """Whether outcomes are on their way."""
+        return bool(self._finished) or self._is_settling
+
     def _audits(self) -> Process:
         """See crmd/engine/audit.py: both sides are mended, unless something is just on its way."""
         store = self.store
         while self._guards.lost_claims_are_found:
             yield 4.0 + self.world.chance.random()
             mine, known = self.daemon_id, set(self._runs)
-            if mine is None or self._finished or self._is_settling:
+            if mine is None or self._writes():
                 continue
             try:
                 held = yield Call(partial(store.leases_of, mine))
-                if self._finished or self._is_settling or mine != self.daemon_id:
+                if self._writes() or mine != self.daemon_id:
                     continue
                 here = known | set(self._runs)
                 strays = [
@@ -207,8 +211,8 @@ class Daemon(Host):
             what = Stopped(run.stop)
         if self._runs.get(row.ticket.id) is run:
             del self._runs[row.ticket.id]
-        outcome = after_crash(row, self.world.chance.random()) if run.has_crashed else None
-        outcome = outcome or decide(what, Try(row.attempt, row.max_attempts, RETRY, self.world.chance.random()))
+        crashed = after_crash(row, self.world.chance.random()) if run.has_crashed else None
+        outcome = crashed or decide(what, Try(row.attempt, row.max_attempts, RETRY, self.world.chance.random()))
         if isinstance(outcome, Forgotten):
             return
         self._finished.append((row.ticket, outcome))
