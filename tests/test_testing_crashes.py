@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+import gc
+import warnings
 from typing import TYPE_CHECKING
 
 import kit_jobs
@@ -7,6 +10,7 @@ import pytest
 
 from crmd.testing import run_with_crashes
 from crmd.testing.attempt import cancel
+from crmd.testing.steps import Steps
 
 if TYPE_CHECKING:
     from crmd.testing import Arena, Workbench
@@ -92,3 +96,31 @@ async def test_each_run_begins_from_the_same_rows(
             assert await workbench.all_enqueued() == []
             await workbench.enqueue("kit-greet", {"who": "Eve"})
             await workbench.run_job("kit-greet", {"who": "Ada"})
+
+
+async def _nothing() -> None:
+    """Never begins."""
+
+
+def test_a_task_that_never_began_is_not_warned_of() -> None:
+    """As with plain tasks: one that is cancelled before its first step, or left when the loop ends, is no fault."""
+    steps = Steps({})
+    loop = asyncio.new_event_loop()
+    loop.set_task_factory(steps.task_factory)
+
+    async def leave_some() -> None:
+        loop.create_task(_nothing()).cancel()
+        await asyncio.sleep(0)
+        left.append(loop.create_task(_nothing()))
+
+    left: list[asyncio.Task[None]] = []
+    loop.run_until_complete(leave_some())
+    loop.set_exception_handler(lambda *_: None)  # that a task is left pending is meant here
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        steps.close(loop)
+        loop.close()
+        left.clear()
+        del steps
+        gc.collect()
+    assert caught == []

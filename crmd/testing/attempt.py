@@ -168,6 +168,7 @@ class Attempt:
             loop.set_task_factory(None)
             loop.run_until_complete(_leave(stack))
         finally:
+            self.steps.close(loop)
             loop.close()
 
     async def _attempt(self, own: Opened) -> None:

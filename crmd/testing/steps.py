@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import inspect
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,14 @@ class Steps:
         self.is_dead = True
         for coroutine in self._unbegun:
             _forget(coroutine)
+
+    def close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """The loop ends: tasks that it never began, as one that was cancelled before, are not to be warned of."""
+        unbegun = [] if self.is_dead else list(self._unbegun)
+        self._unbegun.clear()
+        for coroutine in (*unbegun, *(task.get_coro() for task in asyncio.all_tasks(loop))):
+            if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                coroutine.close()
 
     async def _outer(self, coroutine: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401 - whatever the task answers
         self._unbegun.discard(coroutine)
