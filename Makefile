@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # `make test PYTEST="-k cron"` narrows a run.
 PYTEST ?=
 # One more than there are cores on a small machine: many tests wait for daemons.
-WORKERS ?= 3
+WORKERS ?= 2
 # Those that speak to the database, of crmd and of each plugin; its version decides about them.
 STORE_TESTS := $(addprefix tests/test_,engine_jobs.py queries.py sql_functions.py row_security.py settler.py reaper.py \
 	scheduler.py schedules.py upkeep.py migrate.py pools.py lanes.py limits.py gates.py connections.py enqueue.py differential.py \

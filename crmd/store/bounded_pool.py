@@ -24,14 +24,22 @@ class BoundedPool(Base):
     """As asyncpg makes it, with bounds where it has none.
 
     Args:
+        acquire_seconds: How long a wait for a connection may take where the caller does not say.
         release_seconds: A connection whose last statement was cut short is asked to end it when it is given back; one
             that has not answered by then is closed.
         bounds: As for `asyncpg.create_pool`.
     """
 
-    __slots__ = ("_leave_seconds", "_release_seconds")
+    __slots__ = ("_acquire_seconds", "_leave_seconds", "_release_seconds")
 
-    def __init__(self, dsn: str, *, release_seconds: float, **bounds: Any) -> None:  # noqa: ANN401 - asyncpg's own
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        release_seconds: float,
+        acquire_seconds: float = ACQUIRE_SECONDS,
+        **bounds: Any,  # noqa: ANN401 - asyncpg's own
+    ) -> None:
         super().__init__(
             dsn,
             max_queries=50_000,
@@ -42,12 +50,13 @@ class BoundedPool(Base):
             record_class=asyncpg.Record,
             **bounds,
         )
+        self._acquire_seconds = acquire_seconds
         self._release_seconds = release_seconds
         self._leave_seconds = min(LEAVE_SECONDS, bounds["command_timeout"] / 2)
 
     def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext[asyncpg.Record]:
         """A connection, or TimeoutError."""
-        return super().acquire(timeout=ACQUIRE_SECONDS if timeout is None else timeout)
+        return super().acquire(timeout=self._acquire_seconds if timeout is None else timeout)
 
     async def release(
         self,
