@@ -193,12 +193,10 @@ async def _open_pool(
     reset: Callable[[Connection], Any] | None = None,
 ) -> BoundedPool:
     bounds = {**server.connect_arguments(name), "release_seconds": server.statement_timeout_seconds * 0.1}
-    is_patient = reset is None  # a job waits longer than a loop, which comes again
-    if is_patient:
+    if is_patient := reset is None:  # a job waits longer than a loop, which comes again
         bounds["acquire_seconds"] = ACQUIRE_SECONDS
     let_in = partial(server.let_in, is_patient=is_patient)
-    pool = BoundedPool(**bounds, connect=let_in, min_size=0, max_size=size, init=init, reset=reset)
-    return await pool.opened()
+    return await BoundedPool(**bounds, connect=let_in, min_size=0, max_size=size, init=init, reset=reset).opened()
 
 
 def _renew_soon(pools: Pools, loop: asyncio.AbstractEventLoop) -> None:
