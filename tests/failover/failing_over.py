@@ -234,5 +234,8 @@ if __name__ == "__main__":
         say(f"Not installed: {absent}. apt-get install etcd-server patroni postgresql-15")
         sys.exit(1)
     count, mode, planned = [*sys.argv[1:], "", "", ""][:3]
+    if not (count or "3").isdecimal() or mode not in {"", "sync", "async"} or not (planned or "0").isdecimal():
+        say("FAILOVERS= and SEED= are whole numbers, MODE= is sync or async.")
+        sys.exit(2)
     failovers, seed = int(count or 3), int(planned or time.time_ns() % 10_000)
     sys.exit(anyio.run(lambda: main(failovers, is_sync=mode != "async", seed=seed)))

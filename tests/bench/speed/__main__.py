@@ -94,15 +94,22 @@ def _table(given: Namespace) -> int:
     return MISSED if any(line.is_reached is False for line in lines) else 0
 
 
+def _at_least_one(text: str) -> int:
+    """A whole number for an option; of none there would be a table of nothing."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return int(text)
+
+
 def _parser() -> argparse.ArgumentParser:
     jobs = os.environ.get("BENCH_JOBS")
     parser = argparse.ArgumentParser(prog="make bench", description="Measure crmd on this machine.")
     parser.add_argument("--only", default="", help="names of figures, separated by commas; all by default")
-    parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; the median counts")
-    parser.add_argument("--jobs", type=int, default=jobs and int(jobs), help="of a drain; the others in proportion")
+    parser.add_argument("--rounds", type=_at_least_one, default=3, help="how often each is measured; the median counts")
+    parser.add_argument("--jobs", type=_at_least_one, default=jobs, help="of a drain; the others in proportion")
     parser.add_argument("--steady", action="store_true", help="a steady offer of jobs while things go wrong")
-    parser.add_argument("--soak", type=float, metavar="SECONDS", help="all kinds of work for so long")
-    parser.add_argument("--seconds", type=float, default=25.0, help="how long each phase of that takes")
+    parser.add_argument("--soak", type=_at_least_one, metavar="SECONDS", help="all kinds of work for so long")
+    parser.add_argument("--seconds", type=_at_least_one, default=25, help="how long each phase of that takes")
     parser.add_argument("--json", type=Path, help="file for every value")
     parser.add_argument("--svg", type=Path, help="file for a drawing")
     return parser
