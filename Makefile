@@ -46,6 +46,7 @@ test-postgres15: $(VENV)/.developing ## Run the tests of every statement on the 
 	@PYTHONPATH=tests/engine $(BIN)/python -m pytest -p oldest_server -q -n $(WORKERS) --dist loadfile $(STORE_TESTS) $(PYTEST)
 
 simulate: $(VENV)/.developing ## Play more seeds of simulated daemons and faults: make simulate SEEDS=1000000 FIRST=10000
+	@case "$(SEEDS)$(FIRST)" in *[!0-9]*) echo "SEEDS= and FIRST= are whole numbers." >&2; exit 2;; esac
 	@CRMD_SIMULATION_SEEDS=$(or $(SEEDS),100000) CRMD_SIMULATION_FIRST=$(or $(FIRST),0) \
 		$(BIN)/python -m pytest -q tests/test_simulation.py -k every_seed
 
