@@ -17,7 +17,7 @@ PYTEST ?=
 # One more than there are cores on a small machine: many tests wait for daemons.
 WORKERS ?= 2
 # Those that speak to the database, of crmd and of each plugin; its version decides about them.
-STORE_TESTS := $(addprefix tests/test_,engine_jobs.py queries.py sql_functions.py row_security.py settler.py reaper.py \
+STORE_TESTS := $(addprefix tests/test_,engine_jobs.py queries.py sql_functions.py row_security.py settler.py circles.py reaper.py \
 	scheduler.py schedules.py upkeep.py migrate.py pools.py lanes.py limits.py gates.py connections.py enqueue.py differential.py \
 	expiry.py client.py waiting.py events.py rights.py redriving.py leftovers.py) \
 	$(wildcard plugins/*/tests/test_s[ct]*.py) plugins/gmail/tests/test_changes.py plugins/health/tests

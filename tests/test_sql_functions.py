@@ -179,38 +179,6 @@ async def test_a_cancelled_parent_waits_for_what_still_runs(workbench: Workbench
     assert (done.status, done.result["children"]["sums"]) == ("cancelled", {"number": 5})
 
 
-async def test_nothing_waits_in_a_circle(workbench: Workbench) -> None:
-    """Settles of children, cancels of their parents and returns to the queue at once: no deadlock, right counts."""
-    pool = workbench._pool
-    parents = [await workbench.run_job("fans-out", {"number": 6}) for _ in range(6)]
-    rows = await workbench._claim()
-    tokens = [Token(row["id"], row["fence"], row["claim_id"]) for row in rows]
-    random.Random(7).shuffle(tokens)  # noqa: S311 - an order, not a secret
-
-    async def settle(mine: list[Token]) -> None:
-        for start in range(0, len(mine), 6):
-            part = mine[start : start + 6]
-            async with pool.acquire() as connection, connection.transaction():
-                back = [leases.RequeuedRow(token, 0.0, is_attempt_given_back=True) for token in part[:2]]
-                await leases.settle_requeued(connection, back)
-                await leases.settle_ended(connection, [EndedRow(token, "completed") for token in part[2:]])
-
-    async def cancel() -> None:
-        for parent in parents[::2]:
-            await jobs.cancel(pool, parent.id, "not needed")
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(settle, tokens[::2])
-        tasks.start_soon(settle, tokens[1::2])
-        tasks.start_soon(cancel)
-    await workbench.drain()
-    for parent in parents:
-        await jobs.cancel(pool, parent.id, "not needed")
-        assert (await workbench.finished(parent.id)).status in {"completed", "cancelled"}
-    assert await pool.fetchval("SELECT max(abs(pending)) FROM crmd.family") == 0
-    assert await pool.fetchval("SELECT count(*) FROM crmd.archive WHERE type = 'fans-out'") == len(parents)
-
-
 async def test_an_event_starts_its_jobs(workbench: Workbench, outside: asyncpg.Connection[asyncpg.Record]) -> None:
     """crmd.emit from SQL writes the event and enqueues what hears it, with the fields that its payload knows."""
     await outside.fetchval("""SELECT crmd.emit('sample.told', '{"number": 4, "other": 1}')""")

@@ -60,6 +60,8 @@ async def _reap(connection: Connection, page: Sequence[Any], in_processes: Conta
     ended = [EndedRow(_token(row), "poison", error=_POISON) for row in poison]
     ended += [EndedRow(_token(row), "cancelled", error=_CANCELLED) for row in cancelled]
     async with connection.transaction():
+        if ended:
+            await leases.hold(connection, [row.token for row in ended])
         moved = await leases.settle_ended(connection, ended) if ended else set()
         if again:
             tokens = [_token(row) for row in again]

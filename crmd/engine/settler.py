@@ -86,6 +86,9 @@ class Settler:
                     lost -= len(await leases.settle_ended(connection, _the_longer_way(done)))
             else:
                 lost = await _write_together(connection, batch, done)
+        except asyncpg.DeadlockDetectedError:  # undone to break a circle of waits; whom it waited for has gone on
+            await self._write(connection, batch)
+            return
         except UNREACHABLE:
             raise
         except asyncpg.PostgresError as error:
@@ -116,7 +119,9 @@ async def _write_together(connection: Connection, batch: list[Settled], done: li
     """Write outcomes of all kinds in one transaction; answers how many had lost their lease."""
     others = [one for one in batch if not (one[1] is DONE and one[0].leaves_nothing)]
     async with connection.transaction():
-        ended, requeued, parents = _rows(others, await _with_children(connection, others))
+        with_children = await _with_children(connection, others)
+        await _hold_kin(connection, others, with_children)
+        ended, requeued, parents = _rows(others, with_children)
         await _write_items(connection, others)
         moved: set[UUID] = set()
         moved_done = 0
@@ -128,8 +133,6 @@ async def _write_together(connection: Connection, batch: list[Settled], done: li
             ended += _the_longer_way(done) if moved_done < len(done) else []
         if requeued:
             moved |= await leases.settle_requeued(connection, requeued)
-        for token in [parent.token for parent in parents] + [row.token for row in gathering]:
-            await leases.is_held(connection, token)
         if ended:
             moved |= await leases.settle_ended(connection, ended)
         for parent in parents:
@@ -152,6 +155,15 @@ async def _write_items(connection: Connection, batch: list[Settled]) -> None:
     for run, outcome in batch:
         if run.progress is not None and run.progress.items and not isinstance(outcome, Forgotten):
             await leases.write_items(connection, run.token, run.progress.items)
+
+
+async def _hold_kin(connection: Connection, batch: list[Settled], with_children: set[UUID]) -> None:
+    """Lock what the batch shares with cancels of whole trees and with other settlers, in everybody's order."""
+    parents = {run.token.id: run.claimed["parent_id"] for run, _ in batch}
+    kin = [run.token for run, _ in batch if parents[run.token.id] is not None or run.token.id in with_children]
+    if len(kin) > 1 or with_children:
+        waiters = with_children | {parents[token.id] for token in kin} - {None}
+        await leases.hold(connection, kin, list(waiters))
 
 
 async def _with_children(connection: Connection, batch: list[Settled]) -> set[UUID]:

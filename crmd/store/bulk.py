@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from crmd.store.circles import fetch_tree
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -69,4 +70,4 @@ async def pages(database: Pool | Connection, wanted: JobFilter) -> AsyncIterator
 
 async def cancel(database: Pool | Connection, ids: Sequence[UUID], reason: str) -> list[str | None]:
     """Cancel jobs and those below them; answers as `crmd.store.jobs.cancel` does, in order of the ids."""
-    return [row["answer"] for row in await database.fetch(_SQL.bulk_cancel, list(ids), reason)]
+    return [row["answer"] for row in await fetch_tree(database, _SQL.bulk_cancel, list(ids), reason)]

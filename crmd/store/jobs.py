@@ -9,6 +9,7 @@ import asyncpg
 
 from crmd.errors import CrmdError, UsageError
 from crmd.model import Enqueued
+from crmd.store.circles import fetch_tree
 from crmd.store.queries import load_queries
 from crmd.store.refusals import refused
 from crmd.stored_text import PAYLOAD_BYTES_MAX
@@ -140,7 +141,8 @@ def check_size(payload: bytes) -> bytes:
 
 async def cancel(connection: Connection | Pool, job_id: UUID, reason: str) -> str | None:
     """Cancel a job and those below it: `cancelled`, `requested`, the status of an ended job, or None: no such job."""
-    status: str | None = await connection.fetchval(_SQL.job_cancel, job_id, reason)
+    [row] = await fetch_tree(connection, _SQL.job_cancel, job_id, reason)
+    status: str | None = row[0]
     return status
 
 

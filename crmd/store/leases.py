@@ -177,6 +177,16 @@ async def is_held(connection: Connection, token: Token) -> bool:
     return await connection.fetchval(_SQL.lease_held, token.id, token.fence, token.claim_id) is not None
 
 
+async def hold(connection: Connection, tokens: Sequence[Token], waiters: Sequence[UUID] = ()) -> None:
+    """Lock leases of which a cancel may take several too, in its order, and then the counts of who waits for them.
+
+    Whoever takes them as its statements come to them meets a cancel, or another settler, half-way.
+    """
+    await connection.execute(_SQL.leases_hold, [token.id for token in tokens])
+    if waiters:
+        await connection.execute(_SQL.families_hold, waiters)
+
+
 async def write_checkpoint(connection: Connection | Pool, token: Token, value: object) -> bool:
     """Keep the checkpoint, if the token is the current one."""
     return (await connection.fetchval(_SQL.lease_checkpoint, token.id, token.fence, token.claim_id, value)) is not None
