@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import signal
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -124,3 +125,33 @@ async def test_a_pause_outlives_restarts_and_ends_everywhere(crmd_dsn: str, tmp_
         assert tuple(waiting) == (20, 0)
         await fleet.connection.execute("SELECT crmd.resume('queue:fast')")
         await fleet.until(COMPLETED, 25)
+
+
+async def test_a_wake_up_is_for_the_kind_that_had_work_last() -> None:
+    """With nothing at work, the source that found something last is asked first; none is asked instead of the other."""
+    asked: list[str] = []
+    due = {"lanes": 0, "ready": 0}
+
+    def source(name: str) -> Source:
+        async def claim(wanted: int, daemon_id: UUID) -> int:
+            asked.append(name)
+            got, due[name] = min(wanted, due[name]), max(due[name] - wanted, 0)
+            return got
+
+        return Source(claim)
+
+    sources = [source("lanes"), source("ready")]
+    clock = itertools.count(1.0)
+
+    async def look() -> None:
+        sources.reverse()
+        await claim_from(sources, 10, UUID(int=1), next(clock))
+
+    for kind in ("ready", "lanes"):
+        due[kind] = 1
+        await look()  # one job
+        await look()  # and no more
+        for _ in range(2):
+            asked.clear()
+            await look()
+            assert asked == [kind, *({"lanes", "ready"} - {kind})]

@@ -22,12 +22,14 @@ class Source:
     Args:
         claim: Claims up to so many for a daemon; answers how many.
         is_busy: Whether there was work the last time.
+        found_at: When there was work the last time; monotonic.
         rests_until: With nothing found, while the other kind is busy; monotonic.
         rest_seconds: How long it rests the next time.
     """
 
     claim: Callable[[int, UUID], Awaitable[int]]
     is_busy: bool = False
+    found_at: float = float("-inf")
     rests_until: float = float("-inf")
     rest_seconds: float = LOOK_SECONDS
 
@@ -35,11 +37,14 @@ class Source:
 async def claim_from(sources: Sequence[Source], wanted: int, daemon_id: UUID, now: float) -> int:
     """Claim from the sources in turn; those that were without work first, as far as it is time to look.
 
+    With none at work, the one that was last comes first: a wake-up is most likely about that kind, and starts its job
+    one look sooner.
     While both have work, the first in turn gets half: whoever calls turns their order each time, so that with a single
     slot to give each gets every other one.
     """
     busy = [source for source in sources if source.is_busy]
-    order = [*(one for one in sources if not one.is_busy and (not busy or now >= one.rests_until)), *busy]
+    idle = [one for one in sources if not one.is_busy and (not busy or now >= one.rests_until)]
+    order = [*(idle if busy else sorted(idle, key=lambda one: -one.found_at)), *busy]
     found = 0
     for place, source in enumerate(order, 1):
         left = wanted - found
@@ -48,6 +53,7 @@ async def claim_from(sources: Sequence[Source], wanted: int, daemon_id: UUID, no
         share = left if place == len(order) or not busy else -(-left // 2)
         got = await source.claim(share, daemon_id)
         source.is_busy, source.rests_until = got > 0, now + source.rest_seconds
+        source.found_at = now if got else source.found_at
         source.rest_seconds = LOOK_SECONDS if got else min(2 * source.rest_seconds, LOOK_SECONDS_MAX)
         found += got
     return found
