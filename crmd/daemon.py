@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from crmd.api.server import serving
 from crmd.clock import boot_seconds
 from crmd.composition import engine_options, opened, renewed
 from crmd.engine.engine import Engine
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from crmd.composition import Opened
+    from crmd.config.api_settings import Api
     from crmd.config.loading import Config
 
 _LOG = logging.getLogger("crmd.daemon")
@@ -94,7 +96,10 @@ class Daemon:
             _name_broken(everything)
             engine = Engine(everything.services, engine_options(config, everything.loaded), on_outage=self._note_outage)
             self.engine = engine
-            async with anyio.create_task_group() as tasks:
+            async with (
+                serving(everything.services, engine, everything.provider_http, self._api_settings),
+                anyio.create_task_group() as tasks,
+            ):
                 tasks.start_soon(self._feed_watchdog, engine)
                 tasks.start_soon(self._tell_status, engine)
                 tasks.start_soon(self._retry_broken, engine)
@@ -102,6 +107,10 @@ class Daemon:
                     tasks.start_soon(self._run_beside, everything, engine)
                 await engine.run(self.stop, self._ready)
                 tasks.cancel_scope.cancel()
+
+    def _api_settings(self) -> Api:
+        assert self._opened is not None  # noqa: S101 - the API is served behind it
+        return self._opened.config.api
 
     def _ready(self) -> None:
         assert self._opened is not None  # noqa: S101 - the engine begins behind it

@@ -138,6 +138,7 @@ class Grammar:
 def build_parser() -> Parser:
     """The parser of all of crmd's own commands."""
     from crmd.cli import (  # noqa: PLC0415 - they are written with this module's Grammar
+        grammar_api,
         grammar_daily,
         grammar_effects,
         grammar_events,
@@ -156,6 +157,7 @@ def build_parser() -> Parser:
         grammar_operations,
         grammar_schedules,
         grammar_limits,
+        grammar_api,
     ):
         part.add(grammar)
     return grammar.parser

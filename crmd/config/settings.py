@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from crmd.config.api_settings import Api
 from crmd.secret import Secret
 
 Count = Annotated[int, Meta(ge=1)]
@@ -175,6 +176,7 @@ class Vault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 SECTIONS: dict[str, type[Struct]] = {
+    "api": Api,
     "database": Database,
     "daemon": Daemon,
     "log": Log,

@@ -10,19 +10,17 @@ import asyncio
 import contextlib
 from dataclasses import dataclass, field
 from functools import partial
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
-import msgspec
 
 from crmd.errors import UnreachableError
 from crmd.store.bounded_pool import BoundedPool
+from crmd.store.codecs import set_bytes_codec, set_object_codec
 from crmd.store.door import Door
 from crmd.store.liveness import SERVER_SETTINGS, probe_link
 from crmd.store.primary import Primary
 from crmd.store.queries import load_queries
-from crmd.stored_text import encode_json
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -55,8 +53,6 @@ UNREACHABLE = (
 CONTROL_CONNECTIONS = 8
 # A job that waits this long for a connection of the plugins' pool is tried again instead.
 ACQUIRE_SECONDS = 30.0
-# The binary form of jsonb starts with its version.
-_JSON_PREFIX = {"json": b"", "jsonb": b"\x01"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +142,7 @@ async def connect(server: Server, name: str, *, is_direct: bool = False, is_urge
             f"PostgreSQL cannot be reached: {_reason(error)}.",
             hint="Check database.dsn, or leave it out to use the embedded server.",
         ) from error
-    await _set_bytes_codec(connection)
+    await set_bytes_codec(connection)
     return connection
 
 
@@ -172,9 +168,9 @@ async def open_pools(
     if is_probed:
         probe = await connect(server, "crmd probe")
         await probe.close(timeout=server.connect_timeout_seconds)
-    control = await _open_pool(server, "crmd control", control_max, _set_bytes_codec, reset=_leave_as_it_is)
+    control = await _open_pool(server, "crmd control", control_max, set_bytes_codec, reset=_leave_as_it_is)
     try:
-        plugins = await _open_pool(server, "crmd plugins", server.pool_max, _set_object_codec)
+        plugins = await _open_pool(server, "crmd plugins", server.pool_max, set_object_codec)
         try:
             pools = Pools(server, control, plugins)
             with server.primary.watched(partial(_renew_soon, pools, asyncio.get_running_loop())):
@@ -183,6 +179,16 @@ async def open_pools(
             await plugins.leave()
     finally:
         await control.leave()
+
+
+@contextlib.asynccontextmanager
+async def open_one_pool(server: Server, name: str, size: int) -> AsyncIterator[Pool]:
+    """A further pool, whose JSON columns are plain objects; nothing is left behind in its sessions by who uses it."""
+    pool = await _open_pool(server, name, size, set_object_codec, reset=_leave_as_it_is)
+    try:
+        yield pool
+    finally:
+        await pool.leave()
 
 
 async def _open_pool(
@@ -206,35 +212,6 @@ def _renew_soon(pools: Pools, loop: asyncio.AbstractEventLoop) -> None:
 
 async def _leave_as_it_is(_connection: Connection) -> None:
     """The engine's own statements leave nothing behind in a session, so its connections need no round trip to reset."""
-
-
-async def _set_bytes_codec(connection: Connection) -> None:
-    """The engine passes JSON on as bytes; a handler's type decodes it once."""
-    for name, prefix in _JSON_PREFIX.items():
-        await connection.set_type_codec(
-            name, schema="pg_catalog", encoder=prefix.__add__, decoder=_after(prefix), format="binary"
-        )
-
-
-async def _set_object_codec(connection: Connection) -> None:
-    """Plugins read and write plain Python objects."""
-    for name, prefix in _JSON_PREFIX.items():
-        await connection.set_type_codec(
-            name, schema="pg_catalog", encoder=_encoder(prefix), decoder=_decoder(prefix), format="binary"
-        )
-
-
-def _after(prefix: bytes) -> Callable[[bytes], bytes]:
-    return itemgetter(slice(len(prefix), None))
-
-
-def _encoder(prefix: bytes) -> Callable[[object], bytes]:
-    return lambda value: prefix + encode_json(value)
-
-
-def _decoder(prefix: bytes) -> Callable[[bytes], object]:
-    cut = _after(prefix)
-    return lambda data: msgspec.json.decode(cut(data))
 
 
 def _reason(error: BaseException) -> str:

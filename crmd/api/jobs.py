@@ -1,0 +1,219 @@
+"""Jobs of one workspace: made, listed, looked at, cancelled, run again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from crmd.api import making
+from crmd.api.job_view import Job, Priority, Status, job_of
+from crmd.api.making import Kept
+from crmd.api.problem import Problem, not_found
+from crmd.api.reading import uuid_in
+from crmd.api.route import RAW, Answer, Call, Route, routed
+from crmd.store import jobs as stored_jobs
+from crmd.store.pools import Connection  # noqa: TC001 - route handlers are read at run time
+from crmd.store.queries import load_queries
+
+_SQL = load_queries("crmd.store")
+Name = Annotated[str, Meta(min_length=1, max_length=200)]
+Instant = Annotated[datetime, Meta(tz=True)]
+# Beyond it the total of a list is not counted but said to be more.
+COUNTED_MAX = 10_000
+
+
+class NewJob(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """A job to be made."""
+
+    type: Annotated[str, Meta(min_length=1, max_length=200, description="one of GET /api/job-types")]
+    payload: dict[str, Any] = {}
+    priority: Priority | None = None
+    run_at: Annotated[Instant | None, Meta(description="when it is due; at once when left out")] = None
+    depends_on: Annotated[
+        tuple[UUID, ...], Meta(max_length=100, description="jobs of this workspace that have to complete first")
+    ] = ()
+    unique_key: Name | None = None
+    idempotency_key: Annotated[Name | None, Meta(description="as the header Idempotency-Key")] = None
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What became of a request to make, cancel or retry a job."""
+
+    success: bool
+    job_id: UUID
+    status: Status
+    message: str
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Which jobs are wanted."""
+
+    status: Annotated[tuple[Status, ...], Meta(description="given again and again: any of them")] = ()
+    type: Name | None = None
+    user_id: UUID | None = None
+    parent_id: Annotated[UUID | None, Meta(description="children of this job")] = None
+    before: Annotated[UUID | None, Meta(description="older than this job: for pages that don't shift")] = None
+    limit: Annotated[int, Meta(ge=1, le=100)] = 20
+    offset: Annotated[int, Meta(ge=0, le=100_000)] = 0
+
+
+class Jobs(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """A page of jobs, newest first."""
+
+    jobs: list[Job]
+    total: int
+    is_total_exact: Annotated[bool, Meta(description="false: there are more than `total`")]
+    has_more: bool
+
+
+class Reason(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Why."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=500)] = "cancelled by request"
+
+
+@routed("POST", "/api/workspaces/{workspaceId}/jobs", scope="enqueue", tag="jobs", status=201,
+        also=(200,), is_idempotent=True, problems=(409,))  # fmt: skip
+async def create_job(call: Call, body: NewJob) -> Answer[Made]:
+    """Make a job.
+
+    The same Idempotency-Key with the same body gets the same answer for 24 hours, and makes no second job.
+    """
+    job_type = making.job_type_of(call, body.type)
+    new = stored_jobs.NewJobs(
+        type=job_type.name,
+        payloads=[making.encoded(call, job_type, body.payload)],
+        workspace_id=call.workspace_id,
+        user_id=call.identity.user_id,
+        run_at=body.run_at,
+        priority=body.priority,
+        unique_keys=None if body.unique_key is None else [body.unique_key],
+        after=list(body.depends_on) or None,
+        payload_version=job_type.version,
+        meta='{"source": "api"}',
+    )
+
+    async def work(connection: Connection) -> Kept:
+        await making.check_room(call, connection)
+        [made] = await making.make(call, connection, new)
+        row = await connection.fetchrow(_SQL.api_job_get, made.id, call.workspace_id)
+        status: Status = "pending" if row is None else row["status"]
+        words = "The job is made." if made.is_new else "There is such a job already; no other was made."
+        return Kept(201 if made.is_new else 200, Made(success=True, job_id=made.id, status=status, message=words))
+
+    key = making.keys_of(body.idempotency_key, call.request.headers.get("Idempotency-Key"))
+    kept, is_replayed = await making.once(call, key, call.request[RAW], work)
+    made = msgspec.convert(kept.body, Made) if is_replayed else kept.body
+    call.state.changed(call.workspace_id, made.job_id)
+    place = f"/api/workspaces/{call.workspace_id}/jobs/{made.job_id}"
+    headers = {"Location": place} | ({"Idempotency-Replayed": "true"} if is_replayed else {})
+    return Answer(made, kept.status, headers)
+
+
+@routed("GET", "/api/workspaces/{workspaceId}/jobs", scope="read", tag="jobs")
+async def list_jobs(call: Call, query: Listing) -> Jobs:
+    """List jobs of the workspace, newest first."""
+    return await page_of(call, query)
+
+
+async def page_of(call: Call, query: Listing) -> Jobs:
+    """A page of the jobs that the caller sees."""
+    wanted = (call.workspace_id, list(query.status) or None, query.type, query.user_id, query.parent_id)
+    async with call.state.sight(call.workspace_id) as connection:
+        rows = await connection.fetch(_SQL.api_job_list, *wanted, query.before, query.offset, query.limit + 1)
+        known = query.offset + len(rows)
+        if len(rows) > query.limit or (query.before is not None) or (not rows and query.offset):
+            known = await connection.fetchval(_SQL.api_job_count, *wanted, COUNTED_MAX + 1)
+    return Jobs(
+        jobs=[job_of(dict(row)) for row in rows[: query.limit]],
+        total=min(known, COUNTED_MAX) if known > COUNTED_MAX else known,
+        is_total_exact=known <= COUNTED_MAX,
+        has_more=len(rows) > query.limit,
+    )
+
+
+@routed("GET", "/api/workspaces/{workspaceId}/jobs/{jobId}", scope="read", tag="jobs")
+async def get_job(call: Call) -> Job:
+    """Look at one job."""
+    return job_of(await seen(call))
+
+
+async def seen(call: Call) -> Any:  # noqa: ANN401 - a row of api_job_get.sql
+    """The job in the address, if the caller may see it.
+
+    Raises:
+        Problem: 404.
+    """
+    job_id = uuid_in(call.path["jobId"], "job")
+    async with call.state.sight(call.workspace_id) as connection:
+        row = await connection.fetchrow(_SQL.api_job_get, job_id, call.workspace_id)
+    if row is None:
+        raise not_found("job")
+    return row
+
+
+@routed("POST", "/api/workspaces/{workspaceId}/jobs/{jobId}/cancel", scope="enqueue", tag="jobs",
+        problems=(409,))  # fmt: skip
+async def cancel_job(call: Call, body: Reason) -> Made:
+    """Cancel a job and those below it; a running one is asked to stop."""
+    row = await seen(call)
+    async with call.state.acting(
+        call.identity, "jobs.cancel", row["id"], workspace_id=row["workspace_id"], reason=body.reason
+    ):
+        answer = await stored_jobs.cancel(call.state.pool, row["id"], body.reason)
+    call.state.changed(row["workspace_id"], row["id"])
+    match answer:
+        case "cancelled":
+            return Made(success=True, job_id=row["id"], status="cancelled", message="The job is cancelled.")
+        case "requested":
+            return Made(success=True, job_id=row["id"], status="processing", message="The job was asked to stop.")
+        case None:
+            raise not_found("job")
+        case ended:
+            raise Problem(409, "conflict", f"The job is {ended} already.")
+
+
+class Retrying(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """How a job is run again."""
+
+    payload: Annotated[dict[str, Any] | None, Meta(description="instead of the old one")] = None
+    only_failed_items: bool = False
+    is_resumed: Annotated[bool, Meta(description="steps that were done stay done")] = False
+    from_step: Annotated[Name | None, Meta(description="this step and all after it are done again")] = None
+
+
+@routed("POST", "/api/workspaces/{workspaceId}/jobs/{jobId}/retry", scope="enqueue", tag="jobs", status=201,
+        problems=(409,))  # fmt: skip
+async def retry_job(call: Call, body: Retrying) -> Made:
+    """Run an ended job again, as a new job."""
+    row = await seen(call)
+    job_type = making.job_type_of(call, row["type"], "jobId")
+    payload = None if body.payload is None else msgspec.json.decode(making.encoded(call, job_type, body.payload))
+    again = stored_jobs.Again(
+        payload=payload,
+        is_failed_items=body.only_failed_items,
+        is_resumed=body.is_resumed or body.from_step is not None,
+        from_step=body.from_step,
+    )
+    async with (
+        call.state.acting(call.identity, "jobs.retry", row["id"], workspace_id=row["workspace_id"]) as found,
+        call.state.pool.acquire() as connection,
+        connection.transaction(),
+    ):
+        if call.workspace_id is not None:
+            await making.check_room(call, connection)
+        made = await stored_jobs.retry(connection, row["id"], again)
+        if made is None:
+            raise Problem(409, "conflict", "The job has not ended yet.", hint="Cancel it first.")
+        if made.is_new and call.workspace_id is not None:
+            await connection.execute(_SQL.api_job_made, [made.id], call.workspace_id, call.identity.user_id)
+        found["job"] = str(made.id)
+    call.state.changed(row["workspace_id"], made.id)
+    return Made(success=True, job_id=made.id, status="pending", message="The job runs again, as a new one.")
+
+
+ROUTES: tuple[Route, ...] = (create_job, list_jobs, get_job, cancel_job, retry_job)

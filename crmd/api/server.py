@@ -1,0 +1,126 @@
+"""Listens for the API, as long as the daemon runs."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import logging
+import ssl
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+
+import crmd
+from crmd.api import about, jobs
+from crmd.api.app import application
+from crmd.api.openapi import document
+from crmd.api.state import State
+from crmd.errors import ConfigError
+from crmd.store.pools import open_one_pool
+from crmd.store.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from crmd.api.route import Route
+    from crmd.config.api_settings import Api
+    from crmd.engine.engine import Engine
+    from crmd.engine.services import Services
+    from crmd.http.client import GuardedClient
+
+_LOG = logging.getLogger("crmd.api")
+_SQL = load_queries("crmd.store")
+CONNECTIONS = 8
+SHUTDOWN_SECONDS = 2.0
+HEADER_BYTES_MAX = 16 * 1024
+
+ROUTES: tuple[Route, ...] = (*about.ROUTES, *jobs.ROUTES)
+"""Every route of the API."""
+
+
+def address_of(settings: Api) -> tuple[str, int]:
+    """Where to listen.
+
+    Raises:
+        ConfigError: Other machines could reach it without TLS.
+    """
+    host, _, port = settings.listen.rpartition(":")
+    host = host.strip("[]")
+    if settings.tls_cert_path is None and not settings.behind_proxy and not _is_own(host):
+        raise ConfigError(
+            f"api.listen = {settings.listen!r} can be reached from other machines, and there is no TLS.",
+            hint="Set api.tls_cert_path and api.tls_key_path, or api.behind_proxy when a proxy does TLS.",
+        )
+    return host, int(port)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    services: Services, engine: Engine, http: GuardedClient, settings: Callable[[], Api]
+) -> AsyncIterator[State | None]:
+    """Listen within the block; None: there is no API.
+
+    Raises:
+        ConfigError: It cannot listen there.
+    """
+    now = settings()
+    if not now.listen:
+        yield None
+        return
+    host, port = address_of(now)
+    async with open_one_pool(services.pools.server, "crmd api", CONNECTIONS) as pool:
+        state = State(services=services, engine=engine, http=http, settings=settings, pool=pool)
+        state.has_role = await pool.fetchval(_SQL.api_role)
+        state.described = msgspec.json.encode(document(ROUTES, crmd.__version__))
+        runner = web.AppRunner(
+            application(state, ROUTES),
+            access_log=None,
+            handle_signals=False,
+            shutdown_timeout=SHUTDOWN_SECONDS,
+            max_field_size=HEADER_BYTES_MAX,
+            max_line_size=HEADER_BYTES_MAX,
+            keepalive_timeout=75.0,
+        )
+        await runner.setup()
+        try:
+            yield state if await _listen(runner, host, port, now) else None
+        finally:
+            await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int, settings: Api) -> bool:
+    context = _tls(settings)
+    try:
+        await web.TCPSite(runner, host, port, ssl_context=context).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and settings == type(settings)():
+            _LOG.warning(
+                "nothing is served over HTTP: %s is taken, perhaps by another daemon; set api.listen", settings.listen
+            )
+            return False
+        raise ConfigError(f"api.listen = {settings.listen!r} cannot be listened at: {error.strerror}.") from error
+    _LOG.info("listening at %s://%s", "http" if context is None else "https", settings.listen)
+    return True
+
+
+def _tls(settings: Api) -> ssl.SSLContext | None:
+    if settings.tls_cert_path is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(settings.tls_cert_path, settings.tls_key_path)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"api.tls_cert_path cannot be used: {type(error).__name__}.") from error
+    return context
+
+
+def _is_own(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
