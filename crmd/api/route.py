@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
+from aiohttp import web
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from uuid import UUID
-
-    from aiohttp import web
 
     from crmd.api.identity import Identity, Scope
     from crmd.api.state import State
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
 
 
 BodyT = TypeVar("BodyT", bound=msgspec.Struct)
-RAW = "crmd.raw"
-"""Under this name a request keeps the bytes of its body."""
+RAW = web.RequestKey("raw", bytes)
+"""Under this key a request keeps the bytes of its body."""
 
 
 class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
