@@ -24,7 +24,7 @@ async def test_a_job_from_post_to_its_end(workbench: Workbench) -> None:
         assert (await api.ask("GET", made.headers["Location"])).body["status"] == "pending"
         await workbench.drain()
         done = (await api.ask("GET", made.headers["Location"])).body
-        assert (done["status"], done["result"], done["retryCount"]) == ("completed", 2, 0)
+        assert (done["status"], done["result"], done["retryCount"]) == ("completed", {"number": 2}, 0)
         listed = (await api.ask("GET", f"{jobs}?status=completed&type=add-one")).body
         assert ([job["id"] for job in listed["jobs"]], listed["total"], listed["hasMore"]) == ([done["id"]], 1, False)
 

@@ -65,6 +65,7 @@ class Bench:
             **kept,
             "CRMD__DATABASE__DSN": dsn,
             "CRMD__DAEMON__STATE_DIR": str(self.folder / "state"),
+            "CRMD__API__LISTEN": "off",
             "CRMD_TEST_DSN": dsn,
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 from uuid import UUID
 
 import msgspec
@@ -63,7 +63,7 @@ def query_of(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct
         values = request.query.getall(name)
         if any("\x00" in value for value in values):
             raise invalid(f"query.{name}", "It holds a NUL character.")
-        is_list = getattr(fields[name].type, "__origin__", None) is tuple
+        is_list = _is_tuple(fields[name].type)
         if not is_list and len(values) > 1:
             raise invalid(f"query.{name}", "It is given more than once.")
         given[name] = values if is_list else values[0]
@@ -71,6 +71,12 @@ def query_of(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct
         return msgspec.convert(given, kind, strict=False)
     except msgspec.ValidationError as error:
         raise unfit(error, "query") from None
+
+
+def _is_tuple(kind: Any) -> bool:  # noqa: ANN401 - a type, perhaps with constraints
+    if get_origin(kind) is Annotated:
+        kind = get_args(kind)[0]
+    return get_origin(kind) is tuple
 
 
 async def body_of(request: web.Request, kind: type[msgspec.Struct]) -> tuple[msgspec.Struct, bytes]:

@@ -66,7 +66,7 @@ async def serving(
         ConfigError: It cannot listen there.
     """
     now = settings()
-    if not now.listen:
+    if now.listen == "off":
         yield None
         return
     host, port = address_of(now)

@@ -163,6 +163,7 @@ def _environ(folder: Path, settings: Mapping[str, str]) -> dict[str, str]:
         "CRMD__PLUGINS__ENABLED": ",".join(PLUGINS),
         "CRMD__DAEMON__STATE_DIR": str(folder / "state"),
         "CRMD__LOG__FORMAT": "json",
+        "CRMD__API__LISTEN": "off",
         "CRMD__LOG__LEVEL": "warning",
         **{f"CRMD__{name}": value for name, value in settings.items()},
     }

@@ -17,8 +17,8 @@ class Api(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: Annotated[
         str,
         Meta(
-            pattern=r"^$|^(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}$",
-            description="address and port; empty: no API. A public one needs `tls_cert_path` or `behind_proxy`",
+            pattern=r"^off$|^(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}$",
+            description="address and port, or `off`. A public address needs `tls_cert_path` or `behind_proxy`",
         ),
     ] = "127.0.0.1:8471"
     tls_cert_path: Annotated[Path | None, Meta(description="certificate chain (PEM), for https")] = None

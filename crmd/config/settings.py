@@ -176,13 +176,13 @@ class Vault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 SECTIONS: dict[str, type[Struct]] = {
-    "api": Api,
     "database": Database,
     "daemon": Daemon,
     "log": Log,
     "plugins": Plugins,
     "retention": Retention,
     "vault": Vault,
+    "api": Api,
 }
 """Tables with fixed keys: `[section]`."""
 

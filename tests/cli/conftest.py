@@ -59,6 +59,7 @@ def environment(crmd_config: Config, tmp_path: Path) -> dict[str, str]:
         "CRMD__DATABASE__DSN": crmd_config.database.dsn.reveal(),
         "CRMD__DAEMON__STATE_DIR": str(tmp_path / "state"),
         "CRMD__PLUGINS__ENABLED": "trial",
+        "CRMD__API__LISTEN": "off",
         "CRMD_MASTER_KEY": KEY,
         "COLUMNS": "200",
     }

@@ -74,6 +74,7 @@ class Fleet:
             "CRMD__PLUGINS__ENABLED": '["fleet"]',
             "CRMD__DAEMON__STATE_DIR": str(self.folder / "state"),
             "CRMD__DAEMON__LEASE_SECONDS": "3",
+            "CRMD__API__LISTEN": "off",
             "CRMD__DAEMON__DRAIN_SECONDS": "5",
             "CRMD__QUEUES__FAST__SLOTS": "200",  # so that a few hundred jobs need both daemons
             **{f"CRMD__{key.upper()}": value for key, value in settings.items()},
