@@ -57,6 +57,8 @@ CREATE INDEX api_job_user ON crmd.api_job (user_id, created_at) WHERE user_id IS
 CREATE INDEX job_workspace ON crmd.job (workspace_id, id) WHERE workspace_id IS NOT NULL;
 CREATE INDEX lease_workspace ON crmd.lease (workspace_id, id) WHERE workspace_id IS NOT NULL;
 CREATE INDEX archive_workspace ON crmd.archive (workspace_id, id) WHERE workspace_id IS NOT NULL;
+-- What was done in a workspace, newest first.
+CREATE INDEX audit_workspace ON crmd.audit (workspace_id, id) WHERE workspace_id IS NOT NULL;
 
 -- The daemons own these tables and are not held by policies; whoever reads as crmd_api is.
 ALTER TABLE crmd.job ENABLE ROW LEVEL SECURITY;
@@ -64,14 +66,24 @@ ALTER TABLE crmd.lease ENABLE ROW LEVEL SECURITY;
 ALTER TABLE crmd.archive ENABLE ROW LEVEL SECURITY;
 ALTER TABLE crmd.api_answer ENABLE ROW LEVEL SECURITY;
 ALTER TABLE crmd.api_job ENABLE ROW LEVEL SECURITY;
+ALTER TABLE crmd.schedule ENABLE ROW LEVEL SECURITY;
+ALTER TABLE crmd.template ENABLE ROW LEVEL SECURITY;
+ALTER TABLE crmd.audit ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own_workspace ON crmd.job FOR SELECT USING (workspace_id = (SELECT crmd.workspace_id()));
 CREATE POLICY own_workspace ON crmd.lease FOR SELECT USING (workspace_id = (SELECT crmd.workspace_id()));
 CREATE POLICY own_workspace ON crmd.archive FOR SELECT USING (workspace_id = (SELECT crmd.workspace_id()));
+CREATE POLICY own_workspace ON crmd.schedule FOR SELECT USING (workspace_id = (SELECT crmd.workspace_id()));
+CREATE POLICY own_workspace ON crmd.audit FOR SELECT USING (workspace_id = (SELECT crmd.workspace_id()));
+-- The installation's templates are there for every workspace.
+CREATE POLICY own_workspace ON crmd.template FOR SELECT
+    USING (workspace_id IS NULL OR workspace_id = (SELECT crmd.workspace_id()));
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'crmd_api') THEN
         GRANT USAGE ON SCHEMA crmd TO crmd_api;
-        GRANT EXECUTE ON FUNCTION crmd.clock, crmd.workspace_id TO crmd_api;
-        GRANT SELECT ON crmd.job, crmd.lease, crmd.archive, crmd.jobs, crmd.background_jobs, crmd.family TO crmd_api;
+        GRANT EXECUTE ON FUNCTION crmd.clock, crmd.workspace_id, crmd.event_patterns, crmd.fingerprint, crmd.cause_of
+            TO crmd_api;
+        GRANT SELECT ON crmd.job, crmd.lease, crmd.archive, crmd.jobs, crmd.background_jobs, crmd.family, crmd.event,
+            crmd.connection, crmd.connections, crmd.schedule, crmd.tick, crmd.template, crmd.audit TO crmd_api;
     END IF;
 END $$;
