@@ -97,7 +97,7 @@ class Daemon:
             engine = Engine(everything.services, engine_options(config, everything.loaded), on_outage=self._note_outage)
             self.engine = engine
             async with (
-                serving(everything.services, engine, everything.provider_http, self._api_settings),
+                serving(everything.services, engine, everything.provider_http, self._api_settings, self._tick_days),
                 anyio.create_task_group() as tasks,
             ):
                 tasks.start_soon(self._feed_watchdog, engine)
@@ -111,6 +111,10 @@ class Daemon:
     def _api_settings(self) -> Api:
         assert self._opened is not None  # noqa: S101 - the API is served behind it
         return self._opened.config.api
+
+    def _tick_days(self) -> int:
+        assert self._opened is not None  # noqa: S101 - the API is served behind it
+        return self._opened.config.retention.tick_days
 
     def _ready(self) -> None:
         assert self._opened is not None  # noqa: S101 - the engine begins behind it

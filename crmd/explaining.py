@@ -90,11 +90,11 @@ def _summary(facts: Facts, waiting: Sequence[Gate]) -> str:
         because = f": {error.get('class')}: {error.get('message')}" if error and facts["status"] != "completed" else ""
         return f"It is over, {facts['status']}{because}.{again}"
     if facts["running_on"] is not None:
-        where = facts["running_on"]
-        if where["is_dead"]:
-            return f"Its daemon on {where['host']} has died; another gives it back within seconds."
+        where = f" on {facts['running_on']['host']}" if facts["running_on"]["host"] else ""
+        if facts["running_on"]["is_dead"]:
+            return f"Its daemon{where} has died; another gives it back within seconds."
         asked = " It was asked to stop." if facts["cancel_requested_at"] else ""
-        return f"It runs, attempt {facts['attempt']} of {facts['max_attempts']}, on {where['host']}.{asked}"
+        return f"It runs, attempt {facts['attempt']} of {facts['max_attempts']}{where and ',' + where}.{asked}"
     if not waiting:
         return "Nothing holds it back: the next claim of its queue takes it."
     more = f" {len(waiting) - 1} more gates wait." if len(waiting) > 1 else ""
@@ -198,9 +198,9 @@ def _daemons(facts: Facts) -> Iterator[Gate]:
         text = f"no daemon works on the queue {facts['queue']}."
         yield Gate(name="daemons", verdict="wait", text=text, next_step="Start one: `crmd run`.")
         return
-    hosts = ", ".join(sorted({daemon["host"] for daemon in working}))
-    running = facts["running_in_queue"]
-    text = f"{len(working)} daemons work on the queue {facts['queue']} ({hosts}), with {running} jobs running."
+    hosts = ", ".join(sorted({daemon["host"] for daemon in working} - {""}))
+    where, running = f" ({hosts})" if hosts else "", facts["running_in_queue"]
+    text = f"{len(working)} daemons work on the queue {facts['queue']}{where}, with {running} jobs running."
     yield Gate(name="daemons", verdict="pass", text=text)
 
 

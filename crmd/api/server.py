@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 import crmd
-from crmd.api import about, jobs
+from crmd.api import about, job_details, jobs
 from crmd.api.app import application
 from crmd.api.openapi import document
 from crmd.api.state import State
@@ -36,7 +36,7 @@ CONNECTIONS = 8
 SHUTDOWN_SECONDS = 2.0
 HEADER_BYTES_MAX = 16 * 1024
 
-ROUTES: tuple[Route, ...] = (*about.ROUTES, *jobs.ROUTES)
+ROUTES: tuple[Route, ...] = (*about.ROUTES, *jobs.ROUTES, *job_details.ROUTES)
 """Every route of the API."""
 
 
@@ -58,9 +58,20 @@ def address_of(settings: Api) -> tuple[str, int]:
 
 @contextlib.asynccontextmanager
 async def serving(
-    services: Services, engine: Engine, http: GuardedClient, settings: Callable[[], Api]
+    services: Services,
+    engine: Engine,
+    http: GuardedClient,
+    settings: Callable[[], Api],
+    tick_days: Callable[[], int] = lambda: 30,
 ) -> AsyncIterator[State | None]:
     """Listen within the block; None: there is no API.
+
+    Args:
+        services: Of the daemon.
+        engine: Of the daemon.
+        http: For addresses that the operator gave.
+        settings: As they are now.
+        tick_days: How long it is known which ticks of schedules have fired.
 
     Raises:
         ConfigError: It cannot listen there.
@@ -71,7 +82,7 @@ async def serving(
         return
     host, port = address_of(now)
     async with open_one_pool(services.pools.server, "crmd api", CONNECTIONS) as pool:
-        state = State(services=services, engine=engine, http=http, settings=settings, pool=pool)
+        state = State(services=services, engine=engine, http=http, settings=settings, pool=pool, tick_days=tick_days)
         state.has_role = await pool.fetchval(_SQL.api_role)
         state.described = msgspec.json.encode(document(ROUTES, crmd.__version__))
         runner = web.AppRunner(

@@ -35,6 +35,7 @@ class State:
         engine: Of the daemon.
         http: For addresses that the operator gave.
         settings: As they are now; they change with a reload.
+        tick_days: How long it is known which ticks of schedules have fired, as it is set now.
         has_role: Whether there is the role that row-level security holds.
         described: The OpenAPI document.
         pool: The API's own connections, so that no flood of requests takes those that jobs and leases need.
@@ -45,6 +46,7 @@ class State:
     http: GuardedClient
     settings: Callable[[], Api]
     pool: Pool
+    tick_days: Callable[[], int]
     has_role: bool = True
     described: bytes = b""
     _hearers: list[Hearer] = field(default_factory=list)
