@@ -15,6 +15,7 @@ from crmd.api.limiting import Requests
 from crmd.api.problem import Problem
 from crmd.api.reading import BODY_BYTES_MAX, body_of, checked_path, query_of, workspace_of
 from crmd.api.route import RAW, Answer, Call
+from crmd.api.static import serve_files
 from crmd.errors import CrmdError, UsageError
 from crmd.store.pools import UNREACHABLE
 
@@ -41,11 +42,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 def application(state: State, routes: Sequence[Route]) -> web.Application:
-    """An application that serves these routes."""
+    """An application that serves these routes, and the pages."""
     app = web.Application(middlewares=[_guarded], client_max_size=BODY_BYTES_MAX)
     door = Door(state)
     for route in routes:
         app.router.add_route(route.method, route.path, door.handler_of(route))
+    serve_files(app)
     return app
 
 
