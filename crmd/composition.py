@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from crmd.connections.vault import Vault
     from crmd.job_type import JobType
     from crmd.store.pools import Connection
+    from crmd.tally import Tally
 
 _SQL = load_queries("crmd.store")
 
@@ -94,9 +95,12 @@ async def opened(
 @contextlib.asynccontextmanager
 async def beside(before: Opened) -> AsyncIterator[Opened]:
     """The same once more, with pools and clients of its own: for another event loop, as a second daemon has it."""
+    shared = before.services
     async with (
         open_pools(before.pools.server, is_probed=False) as pools,
-        working(before.config, before.loaded, pools, is_role_changed=before.services.is_role_changed) as everything,
+        working(
+            before.config, before.loaded, pools, is_role_changed=shared.is_role_changed, tally=shared.tally
+        ) as everything,
     ):
         yield everything
 
@@ -109,6 +113,7 @@ async def working(
     *,
     providers: Mapping[str, Provider] | None = None,
     is_role_changed: bool | None = None,
+    tally: Tally | None = None,
 ) -> AsyncIterator[Opened]:
     """What jobs share, over pools that are open.
 
@@ -118,9 +123,10 @@ async def working(
         pools: The pools.
         providers: With the addresses of the configuration; None: those of the plugins.
         is_role_changed: As in `Services`; None: the database is asked.
+        tally: Of the daemon that this is another part of; None: one of its own.
     """
     async with GuardedClient("none") as provider_http, GuardedClient("public") as public_http:
-        limiter = Limiter(pools.control)
+        limiter = Limiter(pools.control, tally=tally)
         vault = vault_of(config)
         known = providers_of(config, loaded.registry) if providers is None else providers
         services = Services(
@@ -135,6 +141,7 @@ async def working(
             is_role_changed=await app_role.is_needed(pools.control) if is_role_changed is None else is_role_changed,
             sync_handlers=loaded.registry.sync_handlers,
             projections=loaded.registry.projections,
+            tally=limiter.tally,
         )
         yield Opened(config, loaded, services, vault, provider_http)
 

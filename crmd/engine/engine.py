@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import anyio
 
 from crmd.clock import boot_seconds
 from crmd.engine.claimers import Claimers
+from crmd.engine.counting import count_settled
 from crmd.engine.executor import Executor
 from crmd.engine.footprint import Footprint
 from crmd.engine.forever import forever
@@ -199,7 +201,8 @@ class Engine:
             await self._until_idle()
 
     async def _watch_once(self) -> float:
-        self.turned_at = boot_seconds()
+        before, self.turned_at = self.turned_at, boot_seconds()
+        self.services.tally.lag_seconds.add(max(self.turned_at - before - WATCH_SECONDS, 0.0))
         self._stall_watch.turned()
         self.executor.stop_overdue()
         self._footprint.look(self.executor.runs.values())
@@ -230,6 +233,7 @@ class Engine:
 
     def _settled(self, batch: list[Settled]) -> None:
         self.settled_count += len(batch)
+        count_settled(self.services.tally, batch, wall=time.time(), boot=boot_seconds())
         self._claimers.freed(batch)
         self._incarnation.remember(batch)
         self._on_settled(batch)

@@ -78,6 +78,7 @@ class Run(msgspec.Struct, eq=False):
     progress: Progress | None = None
     has_children: bool = False
     started: float = 0.0
+    ended: float = 0.0
     deadline: float = 0.0
     stopped: float = 0.0
     _row: Mapping[str, Any] | None = None

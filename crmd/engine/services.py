@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crmd.engine.blame import Blame
+from crmd.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +36,7 @@ class Services:
         suspect_types: As `job_types`, for jobs that run alone because a daemon died of one of them.
         versions: Distribution and version of each loaded plugin.
         blame: What jobs did to the daemon, by plugin.
+        tally: What this daemon counts.
     """
 
     pools: Pools
@@ -49,5 +51,6 @@ class Services:
     suspect_types: Mapping[str, JobType] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     blame: Blame = field(default_factory=Blame)
+    tally: Tally = field(default_factory=Tally)
     sync_handlers: tuple[SyncHandler, ...] = ()
     projections: tuple[Projection, ...] = ()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import anyio
 import asyncpg
 
+from crmd.clock import boot_seconds
 from crmd.engine.connection_outcome import connection_outcomes
 from crmd.engine.fault_record import record
 from crmd.outcome import DONE, Ended, Fault, Forgotten, Outcome, Requeued
@@ -49,6 +50,7 @@ class Settler:
 
     def add(self, run: Run, outcome: Outcome) -> None:
         """Take the outcome of a job; it is written by the next turn of the loop."""
+        run.ended = boot_seconds()
         self._finished.append((run, outcome))
         if len(self._finished) == 1:
             self._arrived.set()

@@ -13,6 +13,7 @@ from crmd.http.gate import SharedGate
 from crmd.http.retry_budget import RetryBudget
 from crmd.store import gates, limits
 from crmd.store.gates import Closed, Passed
+from crmd.tally import Tally
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -76,6 +77,7 @@ class Limiter:
         wait_seconds_max: A job waits this long in all for one question; beyond it `GateClosed` is raised.
         sleep: Replaced by tests.
         boot: The clock by which units that were taken ahead are lost.
+        tally: Waits are counted there.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Limiter:
         wait_seconds_max: float = 5.0,
         sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
         boot: Callable[[], float] = boot_seconds,
+        tally: Tally | None = None,
     ) -> None:
         self._database = database
         self._wait_seconds_max = wait_seconds_max
@@ -92,6 +95,7 @@ class Limiter:
         self._boot = boot
         self._budget = RetryBudget(database)
         self._stock: dict[str, Stock] = {}
+        self.tally = Tally() if tally is None else tally
 
     async def acquire(self, name: str, rate: Rate, cost: float = 1.0) -> SharedGate:
         """Take `cost` units of the bucket `name`, waiting for them when the wait is short; gives the gate it has.
@@ -144,8 +148,12 @@ class Limiter:
         """One budget of waiting, however often the answer is no."""
         budget_seconds = self._wait_seconds_max
         while isinstance(answer := await ask(), Closed):
+            kind = answer.key.partition("/")[0]
             if answer.wait_seconds is None or answer.wait_seconds > budget_seconds:
+                self.tally.limit_waits[kind, "parked"] += 1
                 raise GateClosed(answer.key, after_seconds=answer.wait_seconds, reason=answer.reason)
+            self.tally.limit_waits[kind, "waited"] += 1
+            self.tally.limit_wait_seconds.add(answer.wait_seconds)
             budget_seconds -= answer.wait_seconds
             await self._sleep(answer.wait_seconds)
         return answer

@@ -53,6 +53,7 @@ _FIELDS: tuple[tuple[str, Callable[[bytes], object]], ...] = (
     ("checkpoint", itemgetter(slice(1, None))),  # behind the version of jsonb's binary form
 )
 _cold = itemgetter("cold")
+_DUE_FIELDS = [name for name, _ in _FIELDS].index("run_at") + 1
 
 
 def whole(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -68,6 +69,15 @@ def watermark_of(rows: Iterable[Mapping[str, Any]]) -> Watermark:
         return BEGINNING
     first = _unpacked(cold, _FIELDS[:2])
     return first["rank_at"], first["id"]
+
+
+def due_of(row: Mapping[str, Any]) -> tuple[str, datetime]:
+    """The queue of a claimed job and when it was due, without taking the whole row apart."""
+    cold = row.get("cold")
+    if cold is None:
+        return row["queue"], row["run_at"]
+    values = _unpacked(cold, _FIELDS[:_DUE_FIELDS])
+    return values["queue"], values["run_at"]
 
 
 def _unpacked(cold: bytes, fields: tuple[tuple[str, Callable[[bytes], object]], ...] = _FIELDS) -> dict[str, Any]:
