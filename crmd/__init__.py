@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from crmd.http.retry import OutcomeUnknown
     from crmd.http.verdict import AuthExpired, Final, RateLimited, Retryable, Verdict, classify
     from crmd.store.schedules import move_subject, schedule, unschedule
+    from crmd.webhook_signature import Webhook, WebhookRefused, verify_webhook
 
 __version__ = "0.1.0"
 
@@ -84,6 +85,8 @@ _LATER = {
     "Response": "crmd.http.response",
     "Retryable": "crmd.http.verdict",
     "Verdict": "crmd.http.verdict",
+    "Webhook": "crmd.webhook_signature",
+    "WebhookRefused": "crmd.webhook_signature",
     "cancel": "crmd.client",
     "classify": "crmd.http.verdict",
     "emit": "crmd.client",
@@ -94,6 +97,7 @@ _LATER = {
     "schedule": "crmd.store.schedules",
     "served_at": "crmd.http.response",
     "unschedule": "crmd.store.schedules",
+    "verify_webhook": "crmd.webhook_signature",
 }
 
 __all__ = [
@@ -158,6 +162,8 @@ __all__ = [
     "Unique",
     "Verdict",
     "Veto",
+    "Webhook",
+    "WebhookRefused",
     "cancel",
     "classify",
     "emit",
@@ -172,6 +178,7 @@ __all__ = [
     "schedule",
     "served_at",
     "unschedule",
+    "verify_webhook",
 ]
 
 
