@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -34,3 +35,59 @@ async def test_a_jobs_page_tells_what_lies_behind_it(workbench: Workbench) -> No
         log = await api.ask("GET", f"{jobs}/{made.id}/log?after=7", key=key)
         assert (log.body["lines"], log.body["nextAfter"]) == ([], 7)
         assert "is over, dead" in (await api.ask("GET", f"{jobs}/{made.id}/explain", key=key)).body["summary"]
+
+
+async def test_a_template_from_its_saving_to_its_end(workbench: Workbench) -> None:
+    """A template is checked as it is saved, run with fields over its own, once per key, and removed."""
+    async with api_over(workbench) as api:
+        workspace_id = uuid4()
+        place = f"/api/workspaces/{workspace_id}/templates"
+        key = await api.new_key("read", "enqueue", "manage", workspace_id=workspace_id)
+        bad = await api.ask("PUT", f"{place}/plus", {"type": "add-one", "payload": {"number": "x"}}, key=key)
+        assert (bad.status, bad.body["errors"][0]["path"]) == (422, "$.payload.number")
+        body = {"type": "plus-one", "payload": {"number": 1}}
+        saved = [(await api.ask("PUT", f"{place}/plus", body, key=key)).status for _ in range(2)]
+        assert saved == [201, 200]
+        ran = [
+            await api.ask("POST", f"{place}/plus/run", {"payload": {"number": 4}}, key=key, Idempotency_Key="one")
+            for _ in range(2)
+        ]
+        assert ran[0].body["jobId"] == ran[1].body["jobId"]
+        [done] = await workbench.drain()
+        assert done.result == {"number": 5}
+        other = await api.new_key("admin", workspace_id=uuid4())
+        assert (await api.ask("POST", f"{place}/plus/run", {}, key=other)).status == 404
+        assert [one["name"] for one in (await api.ask("GET", place, key=key)).body["templates"]] == ["plus"]
+        assert (await api.ask("DELETE", f"{place}/plus", key=key)).body == {"success": True}
+        assert (await api.ask("GET", f"{place}/plus", key=key)).status == 404
+
+
+async def test_a_schedule_from_its_making_to_its_end(workbench: Workbench) -> None:
+    """A schedule is made once, tells its next ticks, rests, goes on, makes up for a window, and is dropped."""
+    async with api_over(workbench) as api:
+        workspace_id = uuid4()
+        place = f"/api/workspaces/{workspace_id}/schedules"
+        key = await api.new_key("read", "manage", workspace_id=workspace_id)
+        body = {"name": "nightly", "type": "add-one", "expression": "0 3 * * *", "payload": {"number": 1}}
+        made = await api.ask("POST", place, body, key=key, Idempotency_Key="one")
+        again = await api.ask("POST", place, body, key=key, Idempotency_Key="one")
+        assert (made.status, again.status, again.body) == (201, 201, made.body)
+        assert len(made.body["nextTicks"]) == 3
+        assert (await api.ask("POST", place, body, key=key)).status == 409
+        wrong = await api.ask("POST", place, {**body, "name": "b", "expression": "every now"}, key=key)
+        assert (wrong.status, wrong.body["type"]) == (422, "urn:crmd:problem:invalid")
+        rests = await api.ask("POST", f"{place}/nightly/pause", {"reason": "holiday"}, key=key)
+        assert (rests.body["isPaused"], rests.body["nextTicks"]) == (True, [])
+        assert (await api.ask("POST", f"{place}/nightly/resume", {}, key=key)).body["isPaused"] is False
+        now = await workbench._pool.fetchval("SELECT crmd.clock()")
+        window = {"from": (now - timedelta(days=3)).isoformat(), "to": (now - timedelta(hours=1)).isoformat()}
+        told = await api.ask("POST", f"{place}/nightly/backfill", {**window, "dryRun": True}, key=key)
+        fired = await api.ask("POST", f"{place}/nightly/backfill", window, key=key)
+        assert {one["answer"] for one in told.body["ticks"]} == {"would_fire"}
+        assert [one["dueAt"] for one in fired.body["ticks"]] == [one["dueAt"] for one in told.body["ticks"]]
+        assert {one["answer"] for one in fired.body["ticks"]} == {"fired"}
+        early = await api.ask("POST", f"{place}/nightly/backfill", {**window, "from": "2020-01-01T00:00:00Z"}, key=key)
+        assert early.body["errors"][0]["path"] == "$.from"
+        assert len((await api.ask("GET", f"{place}?limit=1", key=key)).body["schedules"]) == 1
+        assert (await api.ask("DELETE", f"{place}/nightly", key=key)).body == {"success": True}
+        assert (await api.ask("GET", f"{place}/nightly", key=key)).status == 404

@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 
 from crmd.api.authenticating import Authenticator
+from crmd.api.counting import counted
 from crmd.api.identity import NOBODY
 from crmd.api.limiting import Requests
 from crmd.api.problem import Problem
@@ -43,9 +44,10 @@ _encode = msgspec.json.Encoder().encode
 
 def application(state: State, routes: Sequence[Route]) -> web.Application:
     """An application that serves these routes, and the pages."""
-    app = web.Application(middlewares=[_guarded], client_max_size=BODY_BYTES_MAX)
+    app = web.Application(middlewares=[counted(state.services.tally), _guarded], client_max_size=BODY_BYTES_MAX)
     door = Door(state)
-    for route in routes:
+    # Words before names in braces, or /jobs/stream were a job called stream.
+    for route in sorted(routes, key=lambda route: [part.startswith("{") for part in route.path.split("/")]):
         app.router.add_route(route.method, route.path, door.handler_of(route))
     serve_files(app)
     return app
@@ -76,7 +78,7 @@ class Door:
         identity = await self._admitted(route, request)
         path = checked_path(route, request)
         workspace_id = workspace_of(identity, path["workspaceId"]) if "workspaceId" in path else None
-        if route.scope is not None:
+        if route.scope is not None and identity is not NOBODY:
             if route.needs_operator and not identity.is_operator:
                 raise Problem(404, "not-found", "There is no such address.")
             identity.need(route.scope)
@@ -95,7 +97,7 @@ class Door:
         return _response(route, await route.handler(call, **given))
 
     async def _admitted(self, route: Route, request: web.Request) -> Identity:
-        if route.scope is None:
+        if route.scope is None or (route.is_open is not None and route.is_open(self._state, request)):
             return NOBODY
         identity = await self.authenticator.identify(request.headers.get("Authorization"), request.remote or "")
         self.requests.take(identity)

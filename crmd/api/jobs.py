@@ -97,6 +97,17 @@ async def create_job(call: Call, body: NewJob) -> Answer[Made]:
         meta='{"source": "api"}',
     )
 
+    key = making.keys_of(body.idempotency_key, call.request.headers.get("Idempotency-Key"))
+    return await make_one(call, new, key)
+
+
+async def make_one(call: Call, new: stored_jobs.NewJobs, key: str | None) -> Answer[Made]:
+    """Make one job for the caller, once per Idempotency-Key.
+
+    Raises:
+        Problem: 409, 422 or 429.
+    """
+
     async def work(connection: Connection) -> Kept:
         await making.check_room(call, connection)
         [made] = await making.make(call, connection, new)
@@ -105,7 +116,6 @@ async def create_job(call: Call, body: NewJob) -> Answer[Made]:
         words = "The job is made." if made.is_new else "There is such a job already; no other was made."
         return Kept(201 if made.is_new else 200, Made(success=True, job_id=made.id, status=status, message=words))
 
-    key = making.keys_of(body.idempotency_key, call.request.headers.get("Idempotency-Key"))
     kept, is_replayed = await making.once(call, key, call.request[RAW], work)
     made = msgspec.convert(kept.body, Made) if is_replayed else kept.body
     call.state.changed(call.workspace_id, made.job_id)

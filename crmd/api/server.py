@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 import crmd
-from crmd.api import about, job_details, jobs
+from crmd.api import about, job_details, jobs, schedules, templates
 from crmd.api.app import application
 from crmd.api.openapi import document
 from crmd.api.state import State
@@ -36,7 +36,13 @@ CONNECTIONS = 8
 SHUTDOWN_SECONDS = 2.0
 HEADER_BYTES_MAX = 16 * 1024
 
-ROUTES: tuple[Route, ...] = (*about.ROUTES, *jobs.ROUTES, *job_details.ROUTES)
+ROUTES: tuple[Route, ...] = (
+    *about.ROUTES,
+    *jobs.ROUTES,
+    *job_details.ROUTES,
+    *templates.ROUTES,
+    *schedules.ROUTES,
+)
 """Every route of the API."""
 
 

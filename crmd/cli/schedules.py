@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -11,9 +10,9 @@ from crmd.cli.acting import acting
 from crmd.cli.asking import no_such, workspace_of
 from crmd.cli.attached import on_database
 from crmd.cli.screen import show_record, show_rows
-from crmd.due import ticks_after
 from crmd.errors import ExitCode
 from crmd.store import schedules
+from crmd.store.schedules import next_ticks
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -98,14 +97,6 @@ def _set_paused(arguments: Namespace, *, is_paused: bool, is_made_up: bool) -> i
 
     show_record(on_database(arguments, work), is_json=arguments.is_json)
     return ExitCode.OK
-
-
-def next_ticks(row: Mapping[str, Any], count: int) -> list[datetime]:
-    """The next ticks of a schedule; none for one that rests, is done or cannot be evaluated."""
-    if row["error"] is not None or row["is_paused"] or row["done_at"] is not None:
-        return []
-    handled = max(row["now"], row["last_due_at"] or row["now"])
-    return list(islice(ticks_after(schedules.timetable_of(row), handled), count))
 
 
 async def one(pool: Pool, schedule_id: str) -> Mapping[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import asdict
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
 
-from crmd.due import read_timetable, spread_delay
+from crmd.due import read_timetable, spread_delay, ticks_after
 from crmd.errors import UsageError
 from crmd.model import At, Schedule
 from crmd.once import text_of
@@ -113,6 +114,14 @@ async def set_paused(database: Statements, schedule_id: str, *, is_paused: bool,
 def timetable_of(row: Mapping[str, Any]) -> Timetable:
     """When the schedule of a row fires."""
     return read_timetable(row["expression"], row["timezone"], spread_id=row["id"], offset_seconds=row["offset_seconds"])
+
+
+def next_ticks(row: Mapping[str, Any], count: int) -> list[datetime]:
+    """The next ticks of a schedule; none for one that rests, is done or cannot be evaluated."""
+    if row["error"] is not None or row["is_paused"] or row["done_at"] is not None:
+        return []
+    handled = max(row["now"], row["last_due_at"] or row["now"])
+    return list(islice(ticks_after(timetable_of(row), handled), count))
 
 
 async def booked(database: Statements, schedule_id: str, ticks: Sequence[datetime]) -> set[datetime]:
