@@ -1,0 +1,72 @@
+// A page's life: bones, then what it shows, renewed in place; an error says so and leaves what was there.
+
+import { h, renew } from "./dom.js";
+import { bones, trouble } from "./parts.js";
+import { isLive, noteAnswer, onJob } from "./stream.js";
+
+const HEARD_MS = 1_500;
+
+/**
+ * Show what `fetch` gets with `draw`, now and again and again.
+ * @param page {root, signal} of the router
+ * @param fetch async (signal) => data
+ * @param draw (data, again) => nodes
+ * @param before nodes that stand there while it loads
+ * @param every seconds between renewals
+ * @param hears (job) => true when a change of this job matters; then it is renewed within a moment
+ * @param merge (data, job) => true when the change could be put into the data, which is drawn at once
+ * @returns again: renew at once
+ */
+export function kept(page, { fetch, draw, before = () => null, every = 10, hears = null, merge = null }) {
+  let data;
+  let timer;
+  let isBusy = false;
+  let isWanted = false;
+  const body = h("div", { class: "stack" });
+  page.root.append(body);
+  renew(body, before(), bones(8));
+
+  const again = async () => {
+    clearTimeout(timer);
+    if (isBusy) {
+      isWanted = true;
+      return;
+    }
+    isBusy = true;
+    await once();
+    isBusy = false;
+    if (page.signal.aborted) return;
+    const wait = isWanted ? 0 : every * 1000 * (hears && !isLive() ? 0.5 : 1);
+    isWanted = false;
+    timer = setTimeout(tick, wait);
+  };
+  const tick = () => (document.hidden ? (timer = setTimeout(tick, 1_000)) : again());
+  const once = async () => {
+    try {
+      data = await fetch(page.signal);
+      if (page.signal.aborted) return;
+      noteAnswer(true);
+      renew(body, draw(data, again));
+    } catch (error) {
+      if (page.signal.aborted) return;
+      if (error.status === 0) noteAnswer(false);
+      if (!(error.status >= 0)) throw error;
+      renew(body, data === undefined ? before() : null, trouble(error, again), data === undefined ? null : draw(data, again));
+    }
+  };
+  if (hears) {
+    let soon = null;
+    let isDrawing = false;
+    onJob((job) => {
+      if (data !== undefined && merge?.(data, job) && !isDrawing) {
+        isDrawing = true;
+        requestAnimationFrame(() => ((isDrawing = false), page.signal.aborted || renew(body, draw(data, again))));
+      }
+      if (soon || !hears(job)) return;
+      soon = setTimeout(() => ((soon = null), document.hidden || again()), HEARD_MS);
+    }, page.signal);
+  }
+  page.signal.addEventListener("abort", () => clearTimeout(timer));
+  again();
+  return again;
+}
