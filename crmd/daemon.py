@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from crmd.composition import Opened
     from crmd.config.api_settings import Api
     from crmd.config.loading import Config
+    from crmd.plugins import Entry
 
 _LOG = logging.getLogger("crmd.daemon")
 STARTUP_SECONDS_MAX = 120.0
@@ -61,11 +62,13 @@ class Daemon:
         load: Reads the configuration; called again by a reload.
         environ: Tells about systemd.
         beside: Runs next to the engine until it ends; its end stops the daemon.
+        entries: Where plugins come from; None: those installed.
     """
 
     load: Callable[[], Config]
     environ: Mapping[str, str]
     beside: Callable[[Opened, Engine], Awaitable[None]] | None = None
+    entries: Mapping[str, Entry] | None = None
     stop: anyio.Event = field(default_factory=anyio.Event)
     engine: Engine | None = None
     _opened: Opened | None = None
@@ -91,7 +94,7 @@ class Daemon:
 
     async def _serve(self) -> None:
         config = self.load()
-        async with opened(config, is_daemon=True) as everything:
+        async with opened(config, is_daemon=True, entries=self.entries) as everything:
             self._opened = everything
             _name_broken(everything)
             engine = Engine(everything.services, engine_options(config, everything.loaded), on_outage=self._note_outage)
@@ -173,7 +176,7 @@ class Daemon:
 
     async def _take(self, config: Config, before: Opened, engine: Engine) -> None:
         """Work by another configuration from now on, unless it breaks a plugin that works now."""
-        loaded = known_plugins(config)
+        loaded = known_plugins(config, self.entries)
         working = {plugin.name for plugin in before.loaded.registry.plugins}
         for broken in loaded.registry.broken:
             if broken.name in working:

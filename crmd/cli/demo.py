@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from crmd.cli.demo_account import connect_demo, demo_provider, demo_workspace, start_sync
+from crmd.cli.demo_stay import PLUGIN, entries, free_address, invite
 from crmd.cli.demo_view import Standing, view
 from crmd.cli.screen import emit_json, say, show_rows
 from crmd.cli.session import in_loop, log_quietly
+from crmd.config.api_settings import Api
 from crmd.config.loading import Config
 from crmd.config.settings import Daemon as DaemonSettings
+from crmd.config.settings import Plugins
 from crmd.daemon import Daemon
 from crmd.embedded.parameters import THROWAWAY
 from crmd.errors import ExitCode, PluginError
@@ -51,12 +54,14 @@ class Demo:
 
     Attributes:
         seconds_max: End after so long.
+        is_staying: Go on with the dashboard when the sync is through.
         standing: How far it came; None before the sync began.
         people: Some whom it found.
         is_through: Whether it came to its own end, not to Ctrl-C.
     """
 
     seconds_max: float
+    is_staying: bool = False
     standing: Standing | None = None
     people: list[dict[str, Any]] = field(default_factory=list)
     is_through: bool = False
@@ -72,6 +77,10 @@ class Demo:
                 await self._follow(everything, provider, screen)
             rows = await everything.pools.plugins.fetch(_SQL.demo_people, demo_workspace(), PEOPLE)
             self.people = [dict(row) for row in rows]
+            if self.is_staying:
+                await invite(everything)
+                self.is_through = True
+                await anyio.sleep_forever()
         self.is_through = True
 
     async def _follow(self, everything: Opened, provider: DemoProvider, screen: Any) -> None:  # noqa: ANN401 - a View
@@ -95,12 +104,18 @@ class Demo:
 def run(arguments: Namespace) -> int:
     """Run the demo, and sum it up."""
     log_quietly(arguments, "critical")
-    demo = Demo(arguments.seconds)
+    demo = Demo(arguments.seconds, is_staying=arguments.is_staying)
     with _folder(arguments) as folder:
-        config = Config(state_dir=folder, embedded=THROWAWAY, daemon=DaemonSettings(drain_seconds=1.0))
+        config = Config(
+            state_dir=folder,
+            embedded=THROWAWAY,
+            daemon=DaemonSettings(drain_seconds=1.0),
+            api=free_address() if demo.is_staying else Api(listen="off"),
+            plugins=Plugins(enabled=(*Plugins().enabled, *((PLUGIN,) if demo.is_staying else ()))),
+        )
 
         async def serve() -> None:
-            await Daemon(lambda: config, {}, beside=demo.beside).run()
+            await Daemon(lambda: config, {}, beside=demo.beside, entries=entries() if demo.is_staying else None).run()
 
         in_loop(config, serve)
     if not demo.is_through or demo.standing is None:

@@ -29,6 +29,9 @@ def _add_demo(grammar: Grammar) -> None:
     text = "Show it all on a made-up mailbox: no account, no settings, one minute."
     demo = grammar.command("demo", text, opening=opening)
     demo.add_argument("--seconds", type=float, default=55.0, metavar="N", help="end after so long at the most")
+    demo.add_argument(
+        "--stay", dest="is_staying", action="store_true", help="then go on, with the dashboard and jobs to look at"
+    )
     demo.add_argument("--keep", action="store_true", help="keep the folder with the database afterwards")
     demo.add_argument("--dir", metavar="PATH", help="use this folder, and keep it")
 

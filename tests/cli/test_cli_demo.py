@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +29,7 @@ def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     tmp_path.chmod(0o755)
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": _short_folder(tmp_path)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "crmd", "demo", "--json", "--seconds", "120"],
+        [sys.executable, "-m", "crmd", "demo", "--json", "--stay", "--seconds", "120"],
         env=environment,
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -47,6 +49,17 @@ def _short_folder(tmp_path: Path) -> str:
     folder = Path("/tmp") / f"crmd-{os.getpid()}-{tmp_path.name[-8:]}"  # noqa: S108 - made and used by this test alone
     folder.mkdir(mode=0o755, exist_ok=True)
     return str(folder)
+
+
+def _until(process: subprocess.Popen[bytes], word: bytes) -> bytes:
+    """What it says until this word comes."""
+    assert process.stderr is not None
+    seen = b""
+    while word not in seen:
+        line = process.stderr.readline()
+        assert line, seen
+        seen += line
+    return seen
 
 
 def left_behind(process: subprocess.Popen[bytes], tmp_path: Path) -> tuple[list[str], list[Path]]:
@@ -69,7 +82,20 @@ def _command_line(entry: Path) -> bytes:
 
 
 def test_the_demo_syncs_the_whole_mailbox(demo: subprocess.Popen[bytes], tmp_path: Path) -> None:
-    """Every message arrives although the provider throttles, fails and breaks off; people and bounces are found."""
+    """Every message arrives although the provider throttles, fails and breaks off; people and bounces are found.
+
+    With --stay it goes on then: what it tells opens the API and the dashboard, until Ctrl-C.
+    """
+    told = _until(demo, b"Ctrl-C").decode()
+    found = {name: re.search(rf"{name}\S*: +(\S+)", told) for name in ("dashboard", "key", "workspace")}
+    address, key, workspace = (found[name][1] for name in found)  # type: ignore[index]  # a test fails by it
+    request = urllib.request.Request(  # noqa: S310 - the demo's own address
+        f"{address}api/workspaces/{workspace}/jobs?type=enrich-contacts", headers={"Authorization": f"Bearer {key}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - the same
+        [job] = msgspec.json.decode(response.read())["jobs"]
+    assert job["payload"]["count"] == 92
+    demo.send_signal(signal.SIGINT)
     out, err = demo.communicate(timeout=DEMO_SECONDS)
     assert demo.returncode == 0, err
     summary = msgspec.json.decode(out)
@@ -86,12 +112,7 @@ def test_the_demo_syncs_the_whole_mailbox(demo: subprocess.Popen[bytes], tmp_pat
 
 def test_ctrl_c_leaves_nothing_behind(demo: subprocess.Popen[bytes], tmp_path: Path) -> None:
     """Ctrl-C in the middle of the sync ends the demo quietly with 130: no process, no folder, no traceback."""
-    assert demo.stderr is not None
-    seen = b""
-    while b"Connected" not in seen:
-        line = demo.stderr.readline()
-        assert line, seen
-        seen += line
+    _until(demo, b"Connected")
     demo.send_signal(signal.SIGINT)
     out, err = demo.communicate(timeout=DEMO_SECONDS)
     assert demo.returncode == INTERRUPTED, err
