@@ -21,6 +21,7 @@ from crmd.engine.services import Services
 from crmd.engine.threads import Threads
 from crmd.engine.upkeep import Keep
 from crmd.errors import CrmdError
+from crmd.events.timing import timed
 from crmd.http.client import GuardedClient
 from crmd.http.limiter import Limiter
 from crmd.loaded import Loaded, without
@@ -139,7 +140,7 @@ async def working(
             rates=rates_of(config),
             versions=loaded.registry.versions,
             is_role_changed=await app_role.is_needed(pools.control) if is_role_changed is None else is_role_changed,
-            sync_handlers=loaded.registry.sync_handlers,
+            sync_handlers=timed(loaded.registry.sync_handlers, limiter.tally),
             projections=loaded.registry.projections,
             tally=limiter.tally,
         )
@@ -154,9 +155,9 @@ async def renewed(before: Opened, config: Config, loaded: Loaded) -> Opened:
     """
     loaded = await prepare(before.pools, config, loaded)
     services = before.services
-    services.versions = loaded.registry.versions
     services.job_types, services.settings, services.rates = loaded.job_types, loaded.settings, rates_of(config)
-    services.sync_handlers, services.projections = loaded.registry.sync_handlers, loaded.registry.projections
+    services.sync_handlers = timed(loaded.registry.sync_handlers, services.tally)
+    services.projections, services.versions = loaded.registry.projections, loaded.registry.versions
     services.connections = connections_of(
         config,
         providers_of(config, loaded.registry),
@@ -226,8 +227,7 @@ async def declare(connection: Connection, config: Config, loaded: Loaded) -> Non
 def _first_tick(job_type: JobType, now: datetime) -> datetime | None:
     if job_type.schedule is None:
         return None
-    schedule_id = f"{job_type.plugin}/{job_type.name}"
-    schedule = job_type.schedule
+    schedule, schedule_id = job_type.schedule, f"{job_type.plugin}/{job_type.name}"
     return read_timetable(schedule.expression, schedule.timezone, spread_id=schedule_id).next_after(now)
 
 

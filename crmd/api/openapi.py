@@ -75,6 +75,8 @@ def _operation(route: Route, components: dict[str, Any], names: Mapping[Any, str
         operation["security"] = []
     else:
         operation["x-scope"] = route.scope
+    if route.is_open is not None:
+        operation["security"] = [{}, {"bearer": []}]
     if route.body is not None:
         is_needed = any(field.required for field in msgspec.structs.fields(route.body))
         operation["requestBody"] = {

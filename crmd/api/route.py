@@ -81,6 +81,7 @@ class Route:
         body: What is sent; None: nothing.
         answer: What is answered; None: no JSON, see `media_type`.
         media_type: Of the answer.
+        is_open: Says which requests need no key although there is a scope; None: none.
     """
 
     method: str
@@ -97,6 +98,7 @@ class Route:
     body: type[msgspec.Struct] | None = None
     answer: type[msgspec.Struct] | None = None
     media_type: str = "application/json"
+    is_open: Callable[[State, web.Request], bool] | None = None
 
     @property
     def name(self) -> str:

@@ -58,6 +58,11 @@ class Connections:
         self._rates = rates or {}
         self._tokens = Tokens(pool, http=http, vault=vault, credentials=credentials)
 
+    @property
+    def providers(self) -> frozenset[str]:
+        """The names of the providers that loaded plugins bring."""
+        return frozenset(self._providers)
+
     async def open(self, workspace_id: UUID, connection_id: UUID) -> ConnectionClient:
         """The client of a connection of that workspace.
 

@@ -1,0 +1,49 @@
+"""Counts requests by route and status, and how long they took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+
+from crmd.clock import boot_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.typedefs import Middleware
+
+    from crmd.tally import Tally
+
+UNKNOWN = "unknown"
+"""The route of a request that meant none, and the method of one that is not known."""
+
+
+def counted(tally: Tally) -> Middleware:
+    """A middleware that counts."""
+
+    @web.middleware
+    async def count(
+        request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        began_at = boot_seconds()
+        status = 499  # the client went away before it was answered
+        is_stream = False
+        try:
+            response = await handler(request)
+            status, is_stream = response.status, response.content_type == "text/event-stream"
+        finally:
+            route = route_of(request)
+            method = request.method if request.method in hdrs.METH_ALL else UNKNOWN
+            tally.requests[method, route, status] += 1
+            if not is_stream:
+                tally.request_seconds[route].add(boot_seconds() - began_at)
+        return response
+
+    return count
+
+
+def route_of(request: web.Request) -> str:
+    """The address as it is declared, with its `{names}`; nothing of what the caller wrote."""
+    resource = request.match_info.route.resource
+    return UNKNOWN if resource is None else resource.canonical
