@@ -109,9 +109,25 @@ async def test_wrong_keys_are_not_listened_to_for_long(workbench: Workbench) -> 
     """Twenty wrong keys from one address, and it has to wait; a key in the address is none."""
     async with api_over(workbench) as api:
         path = f"/api/workspaces/{uuid4()}/jobs"
+        assert (await api.ask("GET", path)).status == 200
         assert (await api.ask("GET", f"{path}?key={api.key}", key="")).status == 401
         statuses = [(await api.ask("GET", path, key=f"crmd_abcdefghijkl_{'x' * 42}{n % 10}")).status for n in range(21)]
         assert statuses == [401] * 20 + [429]
+        assert (await api.ask("GET", path)).status == 200  # whoever was let in a moment ago is not shut out by others
+
+
+async def test_behind_a_proxy_addresses_are_those_it_tells(workbench: Workbench) -> None:
+    """Wrong keys of one visitor behind the proxy shut out that one alone; without a proxy the header is not believed."""
+    async with api_over(workbench) as api:
+        path, wrong = f"/api/workspaces/{uuid4()}/jobs", f"crmd_abcdefghijkl_{'x' * 43}"
+        api.settings[0] = msgspec.structs.replace(api.settings[0], behind_proxy=True)
+        for _ in range(20):
+            await api.ask("GET", path, key=wrong, X_Forwarded_For="198.51.100.9, 203.0.113.1")
+        told = [await api.ask("GET", path, key=wrong, X_Forwarded_For=f"1.1.1.1, 203.0.113.{n}") for n in (1, 2)]
+        assert [one.status for one in told] == [429, 401]
+        api.settings[0] = msgspec.structs.replace(api.settings[0], behind_proxy=False)
+        statuses = [(await api.ask("GET", path, key=wrong, X_Forwarded_For=f"203.0.113.{n}")).status for n in range(21)]
+        assert statuses[-1] == 429
 
 
 async def test_requests_are_counted_by_key(workbench: Workbench) -> None:

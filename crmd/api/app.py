@@ -36,6 +36,7 @@ SECURITY = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Frame-Options": "DENY",
+    "Server": "crmd",
 }
 """On every answer. No cookie is ever set and no other origin is let in, so there is nothing to forge a request with."""
 
@@ -99,9 +100,15 @@ class Door:
     async def _admitted(self, route: Route, request: web.Request) -> Identity:
         if route.scope is None or (route.is_open is not None and route.is_open(self._state, request)):
             return NOBODY
-        identity = await self.authenticator.identify(request.headers.get("Authorization"), request.remote or "")
+        identity = await self.authenticator.identify(request.headers.get("Authorization"), self._address_of(request))
         self.requests.take(identity)
         return identity
+
+    def _address_of(self, request: web.Request) -> str:
+        """Where it comes from; of what a proxy in front tells, its own word is the last."""
+        if self._state.settings().behind_proxy and (told := request.headers.get("X-Forwarded-For")):
+            return told.rpartition(",")[2].strip()[:100]
+        return request.remote or ""
 
 
 def _response(route: Route, answer: Any) -> web.StreamResponse:  # noqa: ANN401 - a struct, an Answer or a whole response

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -40,7 +40,7 @@ class Authenticator:
     def __init__(self, state: State) -> None:
         self._state = state
         self._remembered: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
-        self._wrong: defaultdict[str, list[float]] = defaultdict(list)
+        self._wrong: OrderedDict[str, list[float]] = OrderedDict()
         self._keys: Mapping[str, jwt.PublicKey] = {}
         self._keys_read_at = float("-inf")
 
@@ -50,7 +50,6 @@ class Authenticator:
         Raises:
             Problem: 401: nobody known; 429: too many wrong tries came from there.
         """
-        self._check_patience(address)
         kind, _, text = (header or "").partition(" ")
         text = text.strip()
         if kind.lower() != "bearer" or not text:
@@ -60,9 +59,12 @@ class Authenticator:
         now = time.monotonic()
         if known is not None and known[0] > now:
             return known[1]
+        self._check_patience(address)
         identity = await (self._of_key(text) if text.startswith("crmd_") else self._of_token(text))
         if identity is None:
-            self._wrong[address].append(now)
+            self._wrong.setdefault(address, []).append(now)
+            while len(self._wrong) > REMEMBERED_MAX:
+                self._wrong.popitem(last=False)
             raise _unknown("That key or token is wrong, or it has ended.")
         self._remembered[place] = (now + REMEMBERED_SECONDS, identity)
         while len(self._remembered) > REMEMBERED_MAX:
