@@ -117,7 +117,7 @@ async def test_wrong_keys_are_not_listened_to_for_long(workbench: Workbench) -> 
 
 
 async def test_behind_a_proxy_addresses_are_those_it_tells(workbench: Workbench) -> None:
-    """Wrong keys of one visitor behind the proxy shut out that one alone; without a proxy the header is not believed."""
+    """Wrong keys of one visitor behind the proxy shut out that one alone; without one the header is not believed."""
     async with api_over(workbench) as api:
         path, wrong = f"/api/workspaces/{uuid4()}/jobs", f"crmd_abcdefghijkl_{'x' * 43}"
         api.settings[0] = msgspec.structs.replace(api.settings[0], behind_proxy=True)
