@@ -91,3 +91,70 @@ async def test_a_schedule_from_its_making_to_its_end(workbench: Workbench) -> No
         assert len((await api.ask("GET", f"{place}?limit=1", key=key)).body["schedules"]) == 1
         assert (await api.ask("DELETE", f"{place}/nightly", key=key)).body == {"success": True}
         assert (await api.ask("GET", f"{place}/nightly", key=key)).status == 404
+
+
+async def test_jobs_in_bulk_are_made_all_or_none(workbench: Workbench) -> None:
+    """Rows that do not fit are named by their places and nothing is made; rows that fit are answered in their order."""
+    async with api_over(workbench) as api:
+        jobs = f"/api/workspaces/{uuid4()}/jobs"
+        rows: list[dict[str, object]] = [{"type": "add-one", "payload": {"number": n}} for n in range(20)]
+        bad = [*rows, {"type": "nobody"}, {"type": "add-one", "payload": {"number": "x"}}]
+        told = await api.ask("POST", f"{jobs}/bulk", {"jobs": bad})
+        assert told.status == 422
+        assert [one["path"] for one in told.body["errors"]] == ["$.jobs[20].type", "$.jobs[21].payload.number"]
+        assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.job") == 0
+        mixed = [{**row, "priority": "low"} if place % 2 else row for place, row in enumerate(rows)]
+        made = [await api.ask("POST", f"{jobs}/bulk", {"jobs": mixed}, Idempotency_Key="b") for _ in range(2)]
+        assert (made[0].status, made[0].body) == (201, made[1].body)
+        ids = [row["jobId"] for row in made[0].body["jobs"]]
+        await workbench.drain()
+        results = [(await api.ask("GET", f"{jobs}/{job_id}")).body["result"]["number"] for job_id in ids]
+        assert results == [n + 1 for n in range(20)]
+
+
+async def test_jobs_are_cancelled_and_run_again_in_bulk(workbench: Workbench) -> None:
+    """A dry run counts; a filter and ids touch only what they name, of this workspace; each id has its answer."""
+    async with api_over(workbench) as api:
+        mine, other = uuid4(), uuid4()
+        key = await api.new_key("read", "manage", workspace_id=mine)
+        own = [(await workbench.enqueue("gives-up", workspace_id=mine)).id for _ in range(3)]
+        late = (await workbench.enqueue("add-one", {"number": 1}, workspace_id=mine)).id
+        strange = (await workbench.enqueue("gives-up", workspace_id=other)).id
+        jobs = f"/api/workspaces/{mine}/jobs"
+        everything = await api.ask("POST", f"{jobs}/cancel", {}, key=key)
+        assert (everything.status, everything.body["errors"][0]["path"]) == (422, "$.ids")
+        body = {"type": "add-one", "reason": "not needed"}
+        dry = await api.ask("POST", f"{jobs}/cancel", {**body, "dryRun": True}, key=key)
+        assert (dry.body["isDryRun"], dry.body["answers"]) == (True, {"pending": 1})
+        assert (await api.ask("POST", f"{jobs}/cancel", body, key=key)).body["answers"] == {"cancelled": 1}
+        named = await api.ask("POST", f"{jobs}/cancel", {"ids": [str(one) for one in (own[0], late, strange)]}, key=key)
+        answers = {row["jobId"]: row["answer"] for row in named.body["jobs"]}
+        assert answers == {str(own[0]): "cancelled", str(late): "cancelled", str(strange): "not_found"}
+        await workbench.drain()
+        failed = {"status": ["failed"], "errorClass": "FailJob"}
+        again = await api.ask("POST", f"{jobs}/retry", {**failed, "perSecond": 2}, key=key)
+        assert again.body["answers"] == {"retried": 2}
+        assert (await api.ask("POST", f"{jobs}/retry", failed, key=key)).body["answers"] == {"left_out": 2}
+        assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.job WHERE workspace_id = $1", other) == 0
+        done = (await api.ask("GET", f"/api/workspaces/{mine}/audit?action=jobs.", key=key)).body["actions"]
+        assert [one["action"] for one in done] == ["jobs.retry", "jobs.retry", "jobs.cancel", "jobs.cancel"]
+        assert {one["outcome"] for one in done} == {"done"}
+
+
+async def test_events_are_emitted_and_found(workbench: Workbench) -> None:
+    """An emitted event starts its jobs once per key, says that it came over the API, and is found by its filters."""
+    async with api_over(workbench) as api:
+        workspace_id = uuid4()
+        key = await api.new_key("read", "manage", workspace_id=workspace_id)
+        place = f"/api/workspaces/{workspace_id}/events"
+        body = {"type": "sample.told", "data": {"number": 3}, "aggregateType": "sample", "aggregateId": "s1"}
+        made = [await api.ask("POST", place, body, key=key, Idempotency_Key="e") for _ in range(2)]
+        assert (made[0].status, made[0].body) == (201, made[1].body)
+        assert [done.result for done in await workbench.drain()] == [3]
+        found = await api.ask("GET", made[0].headers["Location"], key=key)
+        assert found.body["metadata"]["source"].startswith("api:key:")
+        listed = await api.ask("GET", f"{place}?type=sample.*&aggregateType=sample&aggregateId=s1", key=key)
+        assert [one["id"] for one in listed.body["events"]] == [made[0].body["eventId"]]
+        assert (await api.ask("GET", f"{place}?type=other.*", key=key)).body["events"] == []
+        bad = await api.ask("POST", place, {"type": "No Type"}, key=key)
+        assert (bad.status, bad.body["errors"][0]["path"]) == (422, "$.type")

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 import crmd
-from crmd.api import about, job_details, jobs, schedules, templates
+from crmd.api import about, events, job_bulk, job_details, jobs, schedules, templates, trail
 from crmd.api.app import application
 from crmd.api.openapi import document
 from crmd.api.state import State
@@ -40,8 +40,11 @@ ROUTES: tuple[Route, ...] = (
     *about.ROUTES,
     *jobs.ROUTES,
     *job_details.ROUTES,
+    *job_bulk.ROUTES,
     *templates.ROUTES,
     *schedules.ROUTES,
+    *events.ROUTES,
+    *trail.ROUTES,
 )
 """Every route of the API."""
 
