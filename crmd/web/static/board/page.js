@@ -4,7 +4,7 @@ import { h, renew } from "./dom.js";
 import { bones, trouble } from "./parts.js";
 import { isLive, noteAnswer, onJob } from "./stream.js";
 
-const HEARD_MS = 1_500;
+const HEARD_MS = 2_000;
 
 /**
  * Show what `fetch` gets with `draw`, now and again and again.

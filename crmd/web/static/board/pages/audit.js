@@ -1,0 +1,63 @@
+// What operators did: who, what, to what, and how it went.
+
+import { h } from "../dom.js";
+import { tail, when } from "../format.js";
+import { kept } from "../page.js";
+import { badge, head, more, nothing, search, table } from "../parts.js";
+import { refine, to } from "../router.js";
+import { read } from "../wire.js";
+
+export const title = "Audit";
+const ABOUT = "What operators and keys did. An action is noted before it is done, so one that was cut off stands here, too.";
+
+export function show(page) {
+  const filter = Object.fromEntries(["action", "actor", "target"].map((name) => [name, page.query.get(name) ?? ""]));
+  let pages = 1;
+  const top = () => [head({ title, about: ABOUT }), h("div", { class: "filters", "data-key": "filters" }, search(filter.action, "Action or its beginning, as jobs", (action) => refine({ action })), Object.entries(filter).filter(([name, value]) => name !== "action" && value).map(([name, value]) => h("span", { class: "tag" }, `${name}: ${value} `, h("a", { href: to("audit", "", { ...filter, [name]: "" }), "aria-label": `Without ${name}` }, "×"))))];
+  const again = kept(page, {
+    fetch: (signal) => listed(filter, pages, signal),
+    before: top,
+    draw: ({ actions, hasMore }) => [
+      top(),
+      h(
+        "section",
+        { class: "card", "aria-label": "Actions" },
+        actions.length ? table("Actions, newest first", columns(filter), actions, { key: (one) => one.id }) : nothing("Nothing was done", "Whatever is changed here or in the command line is noted.", { sign: "audit" }),
+        more(actions.length, "action", { hasMore, on: () => ((pages += 1), again()) }),
+      ),
+    ],
+    every: 15,
+  });
+}
+
+async function listed(filter, pages, signal) {
+  const actions = [];
+  let told = {};
+  for (let at = 0; at < pages; at += 1) {
+    told = await read("/api/audit", { ...filter, limit: 50, before: actions.at(-1)?.id }, signal);
+    actions.push(...(told.actions ?? told.entries ?? told.audit));
+    if (!told.hasMore) break;
+  }
+  return { actions, hasMore: told.hasMore };
+}
+
+function columns(filter) {
+  return [
+    { label: "Action", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", { class: "strong" }, one.action), details(one.details)) },
+    { label: "By", cell: (one) => h("a", { href: to("audit", "", { ...filter, actor: one.actor }) }, one.actor) },
+    { label: "Target", cell: (one) => one.target && h("span", { class: "mono small" }, one.target) },
+    { label: "Workspace", cell: (one) => one.workspaceId && tail(one.workspaceId) },
+    { label: "How it went", cell: (one) => outcome(one) },
+    { label: "At", kind: "right", cell: (one) => when(one.at) },
+  ];
+}
+
+function details(given) {
+  const entries = Object.entries(given ?? {});
+  return entries.length > 0 && h("span", { class: "under lines-2" }, entries.map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join(" · "));
+}
+
+function outcome(one) {
+  if (!one.outcome) return badge("pending", one.endedAt ? "unknown" : "begun");
+  return badge(one.outcome === "done" || one.outcome === "ok" ? "ok" : "failed", one.outcome);
+}

@@ -1,0 +1,93 @@
+// How it goes now: figures, what needs a person, and the last hours as charts.
+
+import { chart } from "../chart.js";
+import { h } from "../dom.js";
+import { compact, number, percent, span, when } from "../format.js";
+import { icon } from "../icons.js";
+import { kept } from "../page.js";
+import { bar, card, chips, head, nothing, table } from "../parts.js";
+import { to } from "../router.js";
+import { read } from "../wire.js";
+
+export const title = "Overview";
+const SPANS = [["1", "Hour"], ["24", "Day"], ["168", "Week"]];
+const LINKS = {
+  dead: to("dead"), connections: to("connections"), connection: to("connections"), plugins: to("plugins"), plugin: to("plugins"),
+  daemons: to("daemons"), daemon: to("daemons"), schedules: to("schedules"), schedule: to("schedules"), queues: to("queues"), queue: to("queues"),
+  limits: to("queues"), gates: to("queues"), events: to("events"), effects: to("jobs", "", { status: "pending" }), jobs: to("jobs"), audit: to("audit"),
+};
+
+export function show(page) {
+  const hours = page.query.get("hours") ?? "24";
+  const top = () => head({ title, about: "Whether work gets done, how fast, and what needs you.", deeds: [chips("Time", SPANS.map(([key, text]) => ({ text, href: to("overview", "", { hours: key }), isHere: key === hours })))] });
+  kept(page, {
+    fetch: (signal) => read("/api/overview", { hours }, signal),
+    before: top,
+    draw: (data) => [top(), figures(data.now), attention(data.attention), charts(data), queues(data.now)],
+    every: 10,
+    hears: () => true,
+  });
+}
+
+function figures(now) {
+  const counts = now.counts;
+  const figure = (name, value, under, href, tone = "") => h("a", { href, "data-key": name }, h("div", { class: "name" }, name), h("div", { class: `value ${tone}` }, compact(value)), h("div", { class: "under" }, under));
+  const waits = (counts.pending ?? 0) + (counts.scheduled ?? 0);
+  return h(
+    "div",
+    { class: "figures", role: "group", "aria-label": "Now" },
+    figure("Running", now.running, "jobs at this moment", to("jobs", "", { status: "processing" })),
+    figure("Waiting", waits, `${compact(counts.scheduled ?? 0)} of them for later`, to("jobs", "", { status: "pending" })),
+    figure("Oldest due", now.oldestDueSeconds ? span(now.oldestDueSeconds) : "–", now.oldestDueSeconds ? "waits for its turn" : "nothing waits", to("jobs", "", { status: "pending" })),
+    figure("Completed", now.completedDay, "in 24 hours", to("jobs", "", { status: "completed" })),
+    figure("Failed", now.failedDay, "in 24 hours, failed or dead", to("dead"), now.failedDay ? "bad" : ""),
+  );
+}
+
+function attention(list) {
+  if (!list.length) return h("section", { class: "card calm", "aria-label": "What needs you" }, icon("done", 18), "Nothing needs you now.");
+  return card("Needs you", { inside: false }, h("ul", { class: "wants" }, list.map(want)));
+}
+
+function want(one) {
+  const isBad = one.severity === "bad" || one.level === "error" || one.isUrgent;
+  return h(
+    "li",
+    { "data-tone": isBad ? "bad" : "warn", "data-key": `${one.kind}-${one.text}` },
+    h("span", { class: "sign" }, icon("dead", 15)),
+    h("div", { class: "words" }, h("a", { href: LINKS[one.kind] ?? to("jobs") }, one.text), one.nextStep && h("div", { class: "small soft" }, one.nextStep)),
+    h("span", { class: "go", "aria-hidden": "true" }, "→"),
+  );
+}
+
+function charts({ series, stepSeconds }) {
+  const times = series.map((one) => one.at);
+  const per = stepSeconds >= 3600 ? "an hour" : stepSeconds >= 60 ? `in ${span(stepSeconds)}` : "a second";
+  const of = (name) => series.map((one) => one[name] ?? null);
+  const one = (label, note, given) => card(label, { note, inside: false }, chart({ times, label, ...given }));
+  return h(
+    "div",
+    { class: "charts" },
+    one("Throughput", `jobs ended, ${per}`, { kind: "columns", format: compact, series: [{ name: "completed", tone: "accent", values: of("completed") }, { name: "failed or dead", tone: "bad", values: of("failed") }, { name: "cancelled", tone: "faint", values: of("cancelled") }] }),
+    one("Wait", "from due to start", { kind: "line", steps: "seconds", format: span, series: [{ name: "half of the jobs (p50)", tone: "accent", values: of("waitP50Seconds") }, { name: "95 of 100 (p95)", tone: "violet", values: of("waitP95Seconds") }] }),
+    one("Run time", "from start to end", { kind: "line", steps: "seconds", format: span, series: [{ name: "half of the jobs (p50)", tone: "accent", values: of("runP50Seconds") }, { name: "95 of 100 (p95)", tone: "violet", values: of("runP95Seconds") }] }),
+    one("Queue depth", "jobs that wait or run", { kind: "line", format: compact, series: [{ name: "depth", tone: "accent", values: of("depth") }] }),
+  );
+}
+
+function queues(now) {
+  if (!now.queues.length) return null;
+  const most = Math.max(1, ...now.queues.map((one) => one.due + one.running));
+  return card(
+    "Queues",
+    { deeds: h("a", { class: "small", href: to("queues") }, "Pause, resize"), inside: false },
+    table("Queues", [
+      { label: "Queue", kind: "lead", cell: (one) => h("a", { class: "whole", href: to("jobs", "", { queue: one.name }) }, one.name) },
+      { label: "Depth", kind: "wide depth", cell: (one) => bar(percent(one.due + one.running, most), one.isPaused ? "warn" : "", `Depth of ${one.name}`) },
+      { label: "Running", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.running)) },
+      { label: "Due", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.due)) },
+      { label: "Later", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.scheduled)) },
+      { label: "Oldest due", kind: "right", cell: (one) => when(one.oldestDueAt) },
+    ], now.queues, { key: (one) => one.name, leads: true }),
+  );
+}
