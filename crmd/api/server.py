@@ -108,6 +108,7 @@ async def serving(
             yield state if await _listen(runner, host, port, now) else None
         finally:
             await runner.cleanup()
+            await state.fleet.close()
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int, settings: Api) -> bool:

@@ -6,6 +6,7 @@ import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from crmd.metrics.fleet import FleetFigures
 from crmd.store.audit_trail import Action, audited
 from crmd.store.queries import load_queries
 
@@ -39,6 +40,7 @@ class State:
         has_role: Whether there is the role that row-level security holds.
         described: The OpenAPI document.
         pool: The API's own connections, so that no flood of requests takes those that jobs and leases need.
+        fleet: Figures of all daemons.
     """
 
     services: Services
@@ -49,7 +51,11 @@ class State:
     tick_days: Callable[[], int]
     has_role: bool = True
     described: bytes = b""
+    fleet: FleetFigures = field(init=False)
     _hearers: list[Hearer] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.fleet = FleetFigures(self.pool)
 
     def changed(self, workspace_id: UUID | None, job_id: UUID) -> None:
         """Say that something became of a job, to whoever shows it live."""
