@@ -36,7 +36,7 @@ class Api(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     streams_max: Annotated[Count, Meta(description="open live streams of one daemon")] = 5000
     metrics: Annotated[
         Literal["loopback", "key", "open"],
-        Meta(description="who may read /metrics without a key: this machine (unless `behind_proxy`), nobody, everybody"),
+        Meta(description="who reads /metrics without a key: this machine (unless `behind_proxy`), nobody, everybody"),
     ] = "loopback"
     jwt_secret: Annotated[Secret | None, Meta(description="shared secret of tokens signed with HS256")] = None
     jwks_url: Annotated[Url | None, Meta(description="where the public keys of tokens are (RS256, ES256)")] = None
