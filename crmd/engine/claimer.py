@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from uuid import UUID
 
-    from crmd.engine.executor import Executor, Queue
+    from crmd.engine.executor import Executor
+    from crmd.engine.queue import Queue
     from crmd.store.leases import Watermark
     from crmd.store.pools import Pool
     from crmd.tuning import Tuning

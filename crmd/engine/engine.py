@@ -17,6 +17,7 @@ from crmd.engine.footprint import Footprint
 from crmd.engine.forever import forever
 from crmd.engine.housekeeping import Housekeeping
 from crmd.engine.incarnation import Incarnation
+from crmd.engine.job_log import INTERVAL_SECONDS as LOG_SECONDS
 from crmd.engine.job_log import JobLog
 from crmd.engine.listener import Listener
 from crmd.engine.progress_writer import write_progress_once
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("crmd.engine")
 WATCH_SECONDS = 0.2
+# With no job there is nothing to stop; still often enough for the stall watch, which expects a turn every second.
+IDLE_SECONDS = 0.5
 # How long cancelled handlers may take to clean up, and how long outcomes may take to be written at the end.
 CLEAN_UP_SECONDS = 5.0
 
@@ -63,6 +66,7 @@ class Engine:
         self.options = options
         self.settled_count = 0
         self.turned_at = boot_seconds()
+        self._pause_seconds = WATCH_SECONDS
         self._stall_watch = StallWatch(blame=services.blame)
         self._footprint = Footprint(services.blame)
         self._job_log = JobLog()
@@ -156,7 +160,7 @@ class Engine:
         self._forever("watching", self._watch_once)
         self._forever("incarnation", self._incarnation.live_once)
         self._forever("progress", partial(write_progress_once, self._pool, self.executor))
-        self._forever("job log", partial(self._job_log.write_once, self._pool))
+        self._forever("job log", self._write_log_once)
         if self.options.is_alone:
             return
         for name in self.options.slots:
@@ -200,13 +204,20 @@ class Engine:
         with anyio.move_on_after(CLEAN_UP_SECONDS):
             await self._until_idle()
 
+    async def _write_log_once(self) -> float:
+        if self._job_log.is_empty:
+            await self.executor.until_busy()
+            return LOG_SECONDS
+        return await self._job_log.write_once(self._pool)
+
     async def _watch_once(self) -> float:
         before, self.turned_at = self.turned_at, boot_seconds()
-        self.services.tally.lag_seconds.add(max(self.turned_at - before - WATCH_SECONDS, 0.0))
+        self.services.tally.lag_seconds.add(max(self.turned_at - before - self._pause_seconds, 0.0))
         self._stall_watch.turned()
         self.executor.stop_overdue()
         self._footprint.look(self.executor.runs.values())
-        return WATCH_SECONDS
+        self._pause_seconds = WATCH_SECONDS if self.executor.runs else IDLE_SECONDS
+        return self._pause_seconds
 
     async def _until_settled(self) -> None:
         """Wait, with a bound, until every outcome is written; a token that is out of date writes nothing."""

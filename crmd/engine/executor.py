@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter, deque
+from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -21,6 +21,7 @@ from crmd.clock import boot_seconds
 from crmd.engine import own_task
 from crmd.engine.abandoning import ABANDON_SECONDS, Abandoned, cease, let_loose, places_of_coroutine
 from crmd.engine.handling import decided, handle
+from crmd.engine.queue import Queue
 from crmd.engine.run import Run
 from crmd.engine.unknown_type import unknown_job_type
 from crmd.outcome import Stop, Stopped
@@ -44,27 +45,6 @@ GIVE_UP_SECONDS = ABANDON_SECONDS + 2.0
 CLOSE_SECONDS = 1.0
 
 
-class Queue:
-    """The room for running jobs of one queue in this daemon, and what is claimed for it."""
-
-    __slots__ = ("buffer", "drainers", "has_standby", "name", "room_made", "slots", "taken", "unanswered")
-
-    def __init__(self, name: str, slots: int) -> None:
-        self.name = name
-        self.slots = slots
-        self.taken = 0  # claimed and not yet finished
-        self.unanswered: set[UUID] = set()  # claims that may have got jobs which nobody here knows yet
-        self.buffer: deque[Run] = deque()
-        self.drainers = 0
-        self.has_standby = False
-        self.room_made = anyio.Event()
-
-    @property
-    def free(self) -> int:
-        """How many jobs may be claimed now."""
-        return max(self.slots - self.taken, 0)
-
-
 class Executor:
     """The running jobs of a daemon.
 
@@ -84,6 +64,7 @@ class Executor:
         self.queues = {name: Queue(name, count) for name, count in slots.items()}
         self.runs: dict[UUID, Run] = {}
         self.taken_of_type: Counter[str] = Counter()
+        self._begun = anyio.Event()
 
     def accept(
         self, queue: Queue, rows: Iterable[Any], claim_id: UUID, job_types: Mapping[str, JobType] | None = None
@@ -105,10 +86,19 @@ class Executor:
             run = self.runs[job_id] = Run(row, job_type, Token(job_id, row["fence"], claim_id))
             self.taken_of_type[name] += 1
             runs.append(run)
+        if runs:
+            self._begun.set()
         queue.taken += len(runs)
         queue.buffer.extend(runs)
         self._stand_by(queue)
         return runs
+
+    async def until_busy(self) -> None:
+        """Wait until there is a job; what only looks after jobs need not wake an idle process again and again."""
+        if not self.runs:
+            if self._begun.is_set():
+                self._begun = anyio.Event()
+            await self._begun.wait()
 
     def stop_overdue(self) -> None:
         """Cancel every job that has run for longer than its type allows; give up what does not let itself be."""

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("crmd.engine")
 _SQL = load_queries("crmd.store")
 LOOK_SECONDS = 0.2
+# With no job there is none to be stopped when the lease is lost.
+IDLE_SECONDS = 0.5
 TELL_SECONDS = 1.0
 
 
@@ -98,7 +100,7 @@ class Incarnation:
             if self.daemon_id is not None:
                 await self._settle_accounts(self.daemon_id)
             await self._begin()
-        return LOOK_SECONDS
+        return LOOK_SECONDS if self._executor.runs else IDLE_SECONDS
 
     @property
     def _is_timeline_known(self) -> bool:

@@ -67,6 +67,11 @@ class JobLog(logging.Handler):
         self._said: dict[UUID, _Said] = {}
         self._level_before = logging.NOTSET
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits to be written."""
+        return not self._said
+
     def begin(self) -> None:
         """Gather from now on."""
         logging.getLogger().addHandler(self)

@@ -16,7 +16,8 @@ INTERVAL_SECONDS = 0.5
 
 
 async def write_progress_once(pool: Pool, executor: Executor) -> float:
-    """Write what has changed; answers the seconds until the next turn."""
+    """Write what has changed, once there are jobs; answers the seconds until the next turn."""
+    await executor.until_busy()
     changed = [(run.token, run.progress) for run in executor.runs.values() if run.progress and run.progress.is_dirty]
     if not changed:
         return INTERVAL_SECONDS
