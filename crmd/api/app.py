@@ -85,7 +85,7 @@ class Door:
             identity.need(route.scope)
         given: dict[str, Any] = {}
         if route.query is not None:
-            given["query"] = query_of(request, route.query)
+            given["query"] = query_of(request, route.query, takes_more=route.takes_more)
         elif request.query:
             query_of(request, msgspec.defstruct("NoQuery", []))
         if route.body is not None:

@@ -48,8 +48,13 @@ def uuid_in(path: str, what: str) -> UUID:
         raise not_found(what) from None
 
 
-def query_of(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct:
+def query_of(request: web.Request, kind: type[msgspec.Struct], *, takes_more: bool = False) -> msgspec.Struct:
     """What stands behind the question mark; a field that is a list may be named again and again.
+
+    Args:
+        request: Of aiohttp.
+        kind: What may stand there.
+        takes_more: What else stands there does not matter.
 
     Raises:
         Problem: 422.
@@ -58,6 +63,8 @@ def query_of(request: web.Request, kind: type[msgspec.Struct]) -> msgspec.Struct
     given: dict[str, Any] = {}
     for name in request.query:
         if name not in fields:
+            if takes_more:
+                continue
             known = ", ".join(fields) or "none"
             raise invalid(f"query.{name}", "There is no such parameter.", f"There are: {known}.")
         values = request.query.getall(name)

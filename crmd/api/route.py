@@ -76,6 +76,7 @@ class Route:
         also: Further statuses with the same answer.
         is_for_all: Whether callers of a workspace may call it, though no workspace is in its address.
         is_idempotent: Whether it takes an Idempotency-Key.
+        takes_more: Whether parameters may stand behind the question mark that are not in `query`.
         problems: Statuses beside it that come from the handler itself.
         query: What stands behind the question mark.
         body: What is sent; None: nothing.
@@ -93,6 +94,7 @@ class Route:
     also: tuple[int, ...] = ()
     is_for_all: bool = False
     is_idempotent: bool = False
+    takes_more: bool = False
     problems: tuple[int, ...] = ()
     query: type[msgspec.Struct] | None = None
     body: type[msgspec.Struct] | None = None

@@ -13,7 +13,7 @@ import msgspec
 from aiohttp import web
 
 import crmd
-from crmd.api import about, events, job_bulk, job_details, jobs, schedules, templates, trail
+from crmd.api import about, connections, events, job_bulk, job_details, jobs, schedules, templates, trail
 from crmd.api.app import application
 from crmd.api.openapi import document
 from crmd.api.state import State
@@ -43,6 +43,7 @@ ROUTES: tuple[Route, ...] = (
     *job_bulk.ROUTES,
     *templates.ROUTES,
     *schedules.ROUTES,
+    *connections.ROUTES,
     *events.ROUTES,
     *trail.ROUTES,
 )

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from crmd.cli.acting import acting
 from crmd.cli.asking import no_such, uuid_of, workspace_of
 from crmd.cli.grammar_daily import URLS
-from crmd.cli.probing import account_of_grant
 from crmd.cli.screen import say, show_record
 from crmd.cli.session import configured, in_loop, log_quietly
 from crmd.composition import opened
@@ -21,6 +20,7 @@ from crmd.connections.consent import consent_in_browser
 from crmd.connections.device import DeviceCode, consent_by_code
 from crmd.connections.keeping import Consent, keep
 from crmd.connections.oauth import Refusal, operator_fault
+from crmd.connections.probing import account_of_grant
 from crmd.connections.provider import ClientCredentials, with_endpoints
 from crmd.errors import ConfigError, CrmdError, ExitCode, JobError, UnreachableError, UsageError
 from crmd.http.client import GuardedClient

@@ -26,6 +26,9 @@ class Api(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     behind_proxy: Annotated[
         bool, Meta(description="a reverse proxy in front does TLS, so a public address is fine")
     ] = False
+    public_url: Annotated[
+        Url | None, Meta(description="where browsers reach the API, for the way back from a consent; unset: as asked")
+    ] = None
     requests_per_minute: Annotated[Count, Meta(description="requests of one key or user, per daemon")] = 600
     jobs_running_max: Annotated[
         Count, Meta(description="unfinished jobs that callers of one workspace may have made through the API")

@@ -25,11 +25,12 @@ if TYPE_CHECKING:
 CONSENT_SECONDS = 300.0
 CALLBACK_PATH = "/callback"
 TOKEN_BYTES = 32
-_PAGE_HEADERS = {
+PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Referrer-Policy": "no-referrer",  # the callback's address holds the code
     "Content-Security-Policy": "default-src 'none'",
 }
+"""Of the page that the provider sends the user's browser back to."""
 
 
 def challenge_of(verifier: str) -> str:
@@ -101,12 +102,12 @@ class Loopback:
     async def _callback(self, request: web.Request) -> web.Response:
         state = request.query.get("state", "")
         if not hmac.compare_digest(state.encode(), self._state.encode()) or self._answered.is_set():
-            return web.Response(status=400, text="This is not the answer that crmd waits for.", headers=_PAGE_HEADERS)
+            return web.Response(status=400, text="This is not the answer that crmd waits for.", headers=PAGE_HEADERS)
         self._code = request.query.get("code", "")
         self._error = request.query.get("error", "" if self._code else "no code")
         self._answered.set()
         text = "The consent was refused." if self._error else "Done. You can close this page."
-        return web.Response(text=text, headers=_PAGE_HEADERS)
+        return web.Response(text=text, headers=PAGE_HEADERS)
 
 
 async def consent_in_browser(
@@ -147,11 +148,11 @@ async def consent_in_browser(
         )
         with anyio.move_on_after(timeout_seconds):
             code = await loopback.code()
-            return await _exchange(http, provider, credentials, code, verifier, loopback.redirect_uri)
+            return await exchange(http, provider, credentials, code, verifier, loopback.redirect_uri)
     raise CrmdError(f"Nobody consented within {timeout_seconds:g} seconds.", hint="Start again.")
 
 
-async def _exchange(
+async def exchange(
     http: GuardedClient,
     provider: Provider,
     credentials: ClientCredentials,
@@ -159,6 +160,11 @@ async def _exchange(
     verifier: str,
     redirect_uri: str,
 ) -> Grant:
+    """The grant that a code of the redirect stands for.
+
+    Raises:
+        CrmdError: It was refused, or the provider does not answer.
+    """
     form = {
         "grant_type": "authorization_code",
         "code": code,

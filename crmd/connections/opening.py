@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from crmd.connections.account import Account, find, listed
 from crmd.connections.client import ConnectionClient
+from crmd.connections.keeping import keep
 from crmd.connections.provider import with_endpoints
 from crmd.connections.rotation import rotate_once
 from crmd.connections.tokens import Tokens
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     import asyncpg
 
+    from crmd.connections.keeping import Consent
     from crmd.connections.provider import ClientCredentials, Provider
     from crmd.connections.vault import Vault
     from crmd.http.client import GuardedClient
@@ -99,6 +101,15 @@ class Connections:
     def offered(self) -> Mapping[str, Provider]:
         """The providers of the loaded plugins by name, with the addresses of the settings."""
         return self._providers
+
+    @property
+    def vault(self) -> Vault:
+        """Opens and seals the secrets."""
+        return self._vault
+
+    async def keep(self, consent: Consent) -> UUID:
+        """Make the connection of a consent, or bring the same account back to work; answers its id."""
+        return await keep(self._pool, self._vault, consent)
 
     def credentials_of(self, provider: str) -> ClientCredentials | None:
         """The OAuth client of the settings; None when there is none."""
