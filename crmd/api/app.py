@@ -40,6 +40,9 @@ SECURITY = {
 }
 """On every answer. No cookie is ever set and no other origin is let in, so there is nothing to forge a request with."""
 
+AUTHENTICATOR = web.AppKey("authenticator", Authenticator)
+"""Under this key the application keeps who knows whom, for what has to ask again: streams outlive keys."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -47,6 +50,7 @@ def application(state: State, routes: Sequence[Route]) -> web.Application:
     """An application that serves these routes, and the pages."""
     app = web.Application(middlewares=[counted(state.services.tally), _guarded], client_max_size=BODY_BYTES_MAX)
     door = Door(state)
+    app[AUTHENTICATOR] = door.authenticator
     # Words before names in braces, or /jobs/stream were a job called stream.
     for route in sorted(routes, key=lambda route: [part.startswith("{") for part in route.path.split("/")]):
         app.router.add_route(route.method, route.path, door.handler_of(route))

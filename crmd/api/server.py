@@ -15,6 +15,8 @@ from aiohttp import web
 import crmd
 from crmd.api import about, connections, events, job_bulk, job_details, jobs, schedules, templates, trail
 from crmd.api.app import application
+from crmd.api.live import streaming
+from crmd.api.live.serving import telling
 from crmd.api.openapi import document
 from crmd.api.state import State
 from crmd.errors import ConfigError
@@ -46,6 +48,7 @@ ROUTES: tuple[Route, ...] = (
     *connections.ROUTES,
     *events.ROUTES,
     *trail.ROUTES,
+    *streaming.ROUTES,
 )
 """Every route of the API."""
 
@@ -106,7 +109,8 @@ async def serving(
         )
         await runner.setup()
         try:
-            yield state if await _listen(runner, host, port, now) else None
+            async with telling(state):
+                yield state if await _listen(runner, host, port, now) else None
         finally:
             await runner.cleanup()
             await state.fleet.close()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from crmd.api.identity import Identity
+    from crmd.api.live.hub import Hub
     from crmd.config.api_settings import Api
     from crmd.engine.engine import Engine
     from crmd.engine.services import Services
@@ -41,6 +42,7 @@ class State:
         described: The OpenAPI document.
         pool: The API's own connections, so that no flood of requests takes those that jobs and leases need.
         fleet: Figures of all daemons.
+        hub: Tells live streams; None: there are none.
     """
 
     services: Services
@@ -52,6 +54,7 @@ class State:
     has_role: bool = True
     described: bytes = b""
     fleet: FleetFigures = field(init=False)
+    hub: Hub | None = None
     _hearers: list[Hearer] = field(default_factory=list)
 
     def __post_init__(self) -> None:

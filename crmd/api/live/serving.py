@@ -1,0 +1,122 @@
+"""Streams as they are served: seats, the response, and the rounds of who looks after them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import anyio
+from aiohttp import web
+
+from crmd.api.app import SECURITY
+from crmd.api.live.event import HELLO
+from crmd.api.live.hub import Hub
+from crmd.engine.forever import forever
+from crmd.store.pools import open_one_pool
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from crmd.api.live.stream import Stream, Wish
+    from crmd.api.state import State
+
+CONNECTIONS = 2
+BEAT_SECONDS = 15.0
+CHECK_SECONDS = 60.0
+ROUND_SECONDS = 1.0
+# A reader that takes nothing for so long is slow; so much is given to it at a time.
+SLOW_SECONDS = 30.0
+PIECE_BYTES = 64 * 1024
+HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+
+@contextlib.asynccontextmanager
+async def telling(state: State) -> AsyncIterator[Hub]:
+    """Within the block streams can be opened; at its end all are told good-bye."""
+    async with (
+        open_one_pool(state.services.pools.server, "crmd live", CONNECTIONS) as pool,
+        anyio.create_task_group() as tasks,
+    ):
+        hub = state.hub = Hub(pool, state)
+        state.hear(hub.word)
+        tasks.start_soon(partial(forever, "live streams", hub.turn_once, lambda _: None))
+        tasks.start_soon(partial(forever, "rounds of live streams", partial(go_round_once, hub), lambda _: None))
+        try:
+            yield hub
+        finally:
+            hub.farewell("drain")
+            tasks.cancel_scope.cancel()
+
+
+async def serve(
+    hub: Hub, wish: Wish, request: web.Request, streams_per_key_max: int, streams_max: int
+) -> web.StreamResponse:
+    """Answer a request with a stream, until it ends.
+
+    Raises:
+        Problem: 404, or 429: no seat is left.
+    """
+    name = wish.identity.name
+    hub.audience.seat(name, streams_per_key_max, streams_max)
+    try:
+        stream = await hub.open(wish, request.headers.get("Last-Event-ID"))
+        try:
+            return await _sent(hub, stream, request)
+        finally:
+            hub.close(stream)
+    finally:
+        hub.audience.leave(name)
+
+
+async def _sent(hub: Hub, stream: Stream, request: web.Request) -> web.StreamResponse:
+    response = web.StreamResponse(headers={**SECURITY, **HEADERS})
+    with contextlib.suppress(ConnectionError):  # nobody is there any more
+        try:
+            await response.prepare(request)
+            await _send(response, HELLO + stream.take())
+            while not stream.is_over:
+                await stream.stir()
+                if stream.is_stale:
+                    await hub.renew(stream)
+                if data := stream.take():
+                    await _send(response, data)
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+    return response
+
+
+async def _send(response: web.StreamResponse, data: bytes) -> None:
+    """Give it to the reader, piece by piece, as it takes them.
+
+    Raises:
+        TimeoutError: It does not take them.
+    """
+    for start in range(0, len(data), PIECE_BYTES):
+        async with asyncio.timeout(SLOW_SECONDS):
+            await response.write(data[start : start + PIECE_BYTES])
+
+
+async def go_round_once(hub: Hub) -> float:
+    """See after every stream: whether its reader is there, may still see it, and has heard anything lately."""
+    now = time.monotonic()
+    for stream in list(hub.audience):
+        if stream.wish.is_lost():
+            stream.end("lost")
+        elif now >= stream.check_at:
+            await check(stream, now)
+        if now - stream.sent_at >= BEAT_SECONDS:
+            stream.beat()
+    return ROUND_SECONDS
+
+
+async def check(stream: Stream, now: float) -> None:
+    """End a stream whose key or token has ended; look again in a minute, or when the token ends."""
+    ends_at = stream.wish.identity.expires_at
+    left = CHECK_SECONDS if ends_at is None else min(CHECK_SECONDS, ends_at - time.time())
+    if left <= 0 or not await stream.wish.is_allowed():
+        stream.end("key ended")
+    stream.check_at = now + max(left, 0.0)
