@@ -142,7 +142,7 @@ function axis(shown, scale) {
     { class: "axis" },
     marks.map((value) => [
       s("line", { x1: PAD.left, x2: scale.width - PAD.right, y1: scale.y(value), y2: scale.y(value) }),
-      s("text", { x: PAD.left - 8, y: scale.y(value) + 4, "text-anchor": "end" }, shown.format(value)),
+      s("text", { x: PAD.left - 8, y: scale.y(value) + 4, "text-anchor": "end" }, value === 0 ? "0" : shown.format(value)),
     ]),
     shown.times.map((time, at) => {
       if (at % every || scale.x(at) > scale.width - 24) return null;

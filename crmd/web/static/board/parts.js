@@ -20,7 +20,7 @@ export function head({ title, about, trail, deeds = [] }) {
     h(
       "div",
       { class: "words" },
-      trail && h("nav", { class: "trail", "aria-label": "Where this page belongs" }, h("a", { href: trail[1] }, trail[0]), "/"),
+      trail && h("nav", { class: "trail", "aria-label": "Where this page belongs" }, h("a", { href: trail[1] }, `← ${trail[0]}`)),
       h("h1", { tabindex: "-1" }, title),
       about && h("p", { class: "about" }, about),
     ),
@@ -50,7 +50,7 @@ export function button(text, on, { tone = "", sign, label, isDisabled = false } 
 
 /** A status as a coloured dot and its word. */
 export function badge(status, text = words(status)) {
-  return h("span", { class: "badge", "data-tone": TONES[status] ?? "" }, text);
+  return h("span", { class: "badge", "data-tone": TONES[status] ?? "" }, text[0].toUpperCase() + text.slice(1));
 }
 
 /** A small word. */
@@ -136,10 +136,10 @@ export function bones(lines = 6) {
   return h("div", { class: "card bones", "aria-busy": "true", "aria-label": "Loading" }, Array.from({ length: lines }, () => h("i")));
 }
 
-/** Names and values. */
-export function facts(pairs) {
+/** Names and values, one below the other, or side by side. */
+export function facts(pairs, { isWide = false } = {}) {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return h("dl", { class: "facts" }, shown.map(([name, value]) => h("div", { "data-key": name }, h("dt", {}, name), h("dd", {}, value))));
+  return h("dl", { class: isWide ? "facts wide" : "facts" }, shown.map(([name, value]) => h("div", { "data-key": name }, h("dt", {}, name), h("dd", {}, value))));
 }
 
 /** A text that a click copies. */

@@ -49,7 +49,7 @@ function daemon(one) {
       ["Running", h("span", { class: "number" }, number(running))],
       ["Queues", h("span", { class: "pieces" }, (one.queues ?? []).map((queue) => tag(queue, (one.idleQueues ?? []).includes(queue) ? "" : "accent")))],
       ["Id", copyable(one.id)],
-    ])),
+    ], { isWide: true })),
     leases.length > 0 && table("Leases", [
       { label: "Job", kind: "lead", cell: (lease) => h("span", {}, h("a", { class: "whole", href: to("job", lease.id ?? lease.jobId) }, lease.type), " ", tail(lease.id ?? lease.jobId)) },
       { label: "Queue", cell: (lease) => lease.queue },

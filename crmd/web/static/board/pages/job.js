@@ -159,14 +159,15 @@ function items(details) {
 
 function steps(details) {
   if (!details.steps.length) return null;
-  const done = details.steps.filter((step) => step.finishedAt).length;
+  const isDone = (step) => step.finishedAt && new Date(step.finishedAt) < Date.now();
+  const done = details.steps.filter(isDone).length;
   return card(
     "Steps",
     { note: `${done} of ${details.steps.length} done`, inside: false },
     table("Steps", [
       { label: "Step", kind: "lead", cell: (step) => h("span", { class: "strong" }, step.name) },
       { label: "Kind", cell: (step) => step.kind },
-      { label: "State", cell: (step) => badge(step.finishedAt && new Date(step.finishedAt) < Date.now() ? "completed" : "processing", step.finishedAt && new Date(step.finishedAt) < Date.now() ? "done" : step.kind === "step" ? "begun" : "waits") },
+      { label: "State", cell: (step) => badge(isDone(step) ? "completed" : "processing", isDone(step) ? "done" : step.kind === "step" ? "begun" : "waits") },
       { label: "Took", kind: "right", cell: (step) => h("span", { class: "number" }, step.finishedAt ? span(between(step.startedAt, step.finishedAt)) : "–") },
       { label: "Begun", kind: "right", cell: (step) => when(step.startedAt) },
     ], details.steps, { key: (step) => step.name }),

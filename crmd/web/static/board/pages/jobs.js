@@ -104,8 +104,8 @@ export const COLUMNS = [
 ];
 
 function under(job) {
-  if (["failed", "dead"].includes(job.status) || (job.errorMessage && !isOver(job))) return h("span", { class: "under bad lines-2" }, job.errorMessage);
+  if (["failed", "dead"].includes(job.status) || (job.errorMessage && !isOver(job))) return h("span", { class: "under lines-2" }, job.errorMessage);
   if (job.status === "scheduled") return h("span", { class: "under" }, "runs ", when(job.runAt));
   if (job.status !== "processing" || !job.totalItems) return job.progress?.note ? h("span", { class: "under" }, job.progress.note) : null;
-  return h("span", { class: "under" }, `${number(job.processedItems)} of ${number(job.totalItems)} `, bar((100 * job.processedItems) / job.totalItems, "", `Progress of ${job.type}`));
+  return h("span", { class: "under going-on" }, h("span", { class: "number" }, `${number(job.processedItems)} of ${number(job.totalItems)}`), bar((100 * job.processedItems) / job.totalItems, "", `Progress of ${job.type}`));
 }

@@ -31,7 +31,7 @@ export function show(page) {
 
 function figures(now) {
   const counts = now.counts;
-  const figure = (name, value, under, href, tone = "") => h("a", { href, "data-key": name }, h("div", { class: "name" }, name), h("div", { class: `value ${tone}` }, compact(value)), h("div", { class: "under" }, under));
+  const figure = (name, value, under, href, tone = "") => h("a", { href, "data-key": name }, h("div", { class: "name" }, name), h("div", { class: `value ${tone}` }, typeof value === "string" ? value : compact(value)), h("div", { class: "under" }, under));
   const waits = (counts.pending ?? 0) + (counts.scheduled ?? 0);
   return h(
     "div",

@@ -29,13 +29,15 @@ function plugin(one) {
   return card(
     one.name,
     { note: h("span", {}, one.grade && [tag(one.grade, "accent"), " "], one.version ?? one.distribution) , deeds: state(one) },
-    one.reason && h("p", { class: "bad" }, one.reason),
+    one.reason && h("p", { class: one.state === "off" ? "soft" : "bad" }, sentence(one.reason)),
     health && h("p", { class: "bad" }, `Quarantined: ${health.reason}.`, health.probeAt && [" A job tries again ", when(health.probeAt), "."]),
     checks(one.health ?? one.checks ?? []),
-    troubles(one.blame ?? one.trouble),
+    (one.state ?? "loaded") === "loaded" && troubles(one.blame ?? one.trouble),
     jobTypes(one.jobTypes ?? []),
   );
 }
+
+const sentence = (text) => text[0].toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
 
 function state(one) {
   if (one.quarantine) return badge("quarantined");

@@ -50,9 +50,9 @@ async function listed(pages, signal) {
 function columns(again) {
   return [
     { label: "Schedule", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", { class: "strong" }, one.id ?? one.name), h("span", { class: "under" }, h("a", { href: to("jobs", "", { type: one.type }) }, one.type), one.workspaceId && [" · workspace ", tail(one.workspaceId)])) },
-    { label: "When", cell: (one) => h("div", { class: "lead-words" }, h("code", {}, one.expression), h("span", { class: "under" }, one.timezone)) },
+    { label: "When", cell: (one) => h("div", { class: "lead-words" }, h("code", { class: "nowrap" }, one.expression), h("span", { class: "under nowrap" }, one.timezone)) },
     { label: "State", cell: (one) => state(one) },
-    { label: "Next", kind: "wide", cell: (one) => (one.isPaused || one.isDone ? h("span", { class: "faint" }, "–") : h("div", { class: "upcoming" }, one.nextTicks.slice(0, 3).map((tick, at) => h("span", { class: at ? "faint" : "" }, when(tick))))) },
+    { label: "Next", kind: "wide", cell: (one) => (one.isPaused || one.isDone ? h("span", { class: "faint" }, "–") : h("div", { class: "lead-words" }, when(one.nextTicks[0]), one.nextTicks.length > 1 && h("span", { class: "under" }, "then ", one.nextTicks.slice(1, 3).map((tick, at) => [at > 0 && ", ", when(tick)])))) },
     { label: "Last", kind: "right", cell: (one) => (one.lastJobId ? h("a", { href: to("job", one.lastJobId) }, when(one.lastFiredAt)) : when(one.lastFiredAt, "never")) },
     { label: "", kind: "right last wide", cell: (one) => h("div", { class: "deeds" }, button("Backfill…", () => backfill(one, again), { tone: "small bare", label: `Backfill ${one.id ?? one.name}` }), pausing(one, again)) },
   ];
