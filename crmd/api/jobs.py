@@ -10,6 +10,7 @@ import msgspec
 from msgspec import Meta
 
 from crmd.api import making
+from crmd.api.job_pages import OFFSET_MAX, Wanted, page
 from crmd.api.job_view import Job, Priority, Status, job_of
 from crmd.api.making import Kept
 from crmd.api.problem import Problem, not_found
@@ -22,8 +23,6 @@ from crmd.store.queries import load_queries
 _SQL = load_queries("crmd.store")
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Instant = Annotated[datetime, Meta(tz=True)]
-# Beyond it the total of a list is not counted but said to be more.
-COUNTED_MAX = 10_000
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -58,7 +57,7 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     parent_id: Annotated[UUID | None, Meta(description="children of this job")] = None
     before: Annotated[UUID | None, Meta(description="older than this job: for pages that don't shift")] = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
-    offset: Annotated[int, Meta(ge=0, le=100_000)] = 0
+    offset: Annotated[int, Meta(ge=0, le=OFFSET_MAX, description="further back, give `before`")] = 0
 
 
 class Jobs(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -132,18 +131,16 @@ async def list_jobs(call: Call, query: Listing) -> Jobs:
 
 async def page_of(call: Call, query: Listing) -> Jobs:
     """A page of the jobs that the caller sees."""
-    wanted = (call.workspace_id, list(query.status) or None, query.type, query.user_id, query.parent_id)
-    async with call.state.sight(call.workspace_id) as connection:
-        rows = await connection.fetch(_SQL.api_job_list, *wanted, query.before, query.offset, query.limit + 1)
-        known = query.offset + len(rows)
-        if len(rows) > query.limit or (query.before is not None) or (not rows and query.offset):
-            known = await connection.fetchval(_SQL.api_job_count, *wanted, COUNTED_MAX + 1)
-    return Jobs(
-        jobs=[job_of(dict(row)) for row in rows[: query.limit]],
-        total=min(known, COUNTED_MAX) if known > COUNTED_MAX else known,
-        is_total_exact=known <= COUNTED_MAX,
-        has_more=len(rows) > query.limit,
+    wanted = Wanted(
+        statuses=query.status,
+        types=None if query.type is None else (query.type,),
+        workspace_id=call.workspace_id,
+        user_id=query.user_id,
+        parent_id=query.parent_id,
+        before=query.before,
     )
+    found = await page(call, wanted, limit=query.limit, offset=query.offset)
+    return Jobs(jobs=found.jobs, total=found.total, is_total_exact=found.is_total_exact, has_more=found.has_more)
 
 
 @routed("GET", "/api/workspaces/{workspaceId}/jobs/{jobId}", scope="read", tag="jobs")

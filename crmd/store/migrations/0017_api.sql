@@ -53,10 +53,20 @@ CREATE TABLE crmd.api_job (
 CREATE INDEX api_job_workspace ON crmd.api_job (workspace_id, created_at);
 CREATE INDEX api_job_user ON crmd.api_job (user_id, created_at) WHERE user_id IS NOT NULL;
 
--- Lists by workspace, newest first. Jobs of no workspace pay nothing for it.
+-- Lists by workspace, newest first; see crmd.list_jobs. Jobs of no workspace pay nothing for it. Each index of the archive
+-- leads to the entries of one status, type or user in the order of a list, and says in which partition they are, so
+-- that a rare status of a large workspace is found as fast as its newest jobs.
 CREATE INDEX job_workspace ON crmd.job (workspace_id, id) WHERE workspace_id IS NOT NULL;
 CREATE INDEX lease_workspace ON crmd.lease (workspace_id, id) WHERE workspace_id IS NOT NULL;
-CREATE INDEX archive_workspace ON crmd.archive (workspace_id, id) WHERE workspace_id IS NOT NULL;
+CREATE INDEX archive_workspace ON crmd.archive (workspace_id, status, id) INCLUDE (finished_at)
+    WHERE workspace_id IS NOT NULL;
+CREATE INDEX archive_type ON crmd.archive (workspace_id, type, status, id) INCLUDE (finished_at)
+    WHERE workspace_id IS NOT NULL;
+CREATE INDEX archive_user ON crmd.archive (workspace_id, user_id, id) INCLUDE (finished_at, status, type)
+    WHERE workspace_id IS NOT NULL AND user_id IS NOT NULL;
+-- Children in the order of a list; it takes the place of the one without that order.
+DROP INDEX crmd.archive_parent;
+CREATE INDEX archive_parent ON crmd.archive (parent_id, id) WHERE parent_id IS NOT NULL;
 -- What was done in a workspace, newest first.
 CREATE INDEX audit_workspace ON crmd.audit (workspace_id, id) WHERE workspace_id IS NOT NULL;
 

@@ -1,0 +1,331 @@
+-- What people look at: lists of jobs at any size, and the history of ended jobs as figures, kept small beside the archive.
+
+-- Ended jobs by when they ended: rows come in that order, so ranges of pages suffice, and an insert pays next to nothing.
+CREATE INDEX archive_finished ON crmd.archive USING brin (finished_at) WITH (pages_per_range = 32);
+-- Those that did not go well, in the order of a list.
+CREATE INDEX archive_status ON crmd.archive (status, id) INCLUDE (finished_at, type) WHERE status <> 'completed';
+
+-- The status of a job that waits, as the view crmd.jobs shows it.
+CREATE FUNCTION crmd.waiting_status(held text, run_at timestamptz) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN held IN ('children', 'gather') THEN 'processing'
+        WHEN run_at > crmd.clock() THEN 'scheduled' ELSE 'pending' END
+$$;
+
+-- The candidates of a page of a list: of each stage and status at most most_rows ids that fit, newest first, with when each
+-- job ended (NULL: it has not). What is NULL lets all through. Each branch is led by an index that holds all that it asks
+-- for. Without a workspace, where neither a status nor a parent leads to the others, only looked_max of the newest ended
+-- jobs are looked at.
+CREATE FUNCTION crmd.list_jobs(
+    workspace_id uuid, statuses text[], types text[], user_id uuid, parent_id uuid, since_id uuid, before_id uuid,
+    most_rows integer, looked_max integer
+) RETURNS TABLE (id uuid, finished_at timestamptz)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = 'force_generic_plan' AS $$
+#variable_conflict use_variable
+DECLARE
+    v_ended text[] := ARRAY(SELECT s FROM unnest(ARRAY['completed', 'failed', 'cancelled', 'dead']) s
+                            WHERE list_jobs.statuses IS NULL OR s = ANY (list_jobs.statuses));
+    v_since uuid := coalesce(list_jobs.since_id, '00000000-0000-0000-0000-000000000000');
+    v_before uuid := coalesce(list_jobs.before_id, 'ffffffff-ffff-ffff-ffff-ffffffffffff');
+BEGIN
+    IF statuses IS NULL OR statuses && ARRAY['pending', 'scheduled', 'processing'] THEN
+        IF workspace_id IS NOT NULL THEN
+            RETURN QUERY
+            SELECT j.id, NULL::timestamptz FROM crmd.job j
+            WHERE j.workspace_id = workspace_id AND (types IS NULL OR j.type = ANY (types))
+              AND (user_id IS NULL OR j.user_id = user_id) AND (parent_id IS NULL OR j.parent_id = parent_id)
+              AND (statuses IS NULL OR crmd.waiting_status(j.held, j.run_at) = ANY (statuses))
+              AND j.id >= v_since AND j.id < v_before
+            ORDER BY j.id DESC LIMIT most_rows;
+        ELSE
+            RETURN QUERY
+            SELECT j.id, NULL::timestamptz FROM crmd.job j
+            WHERE (types IS NULL OR j.type = ANY (types)) AND (user_id IS NULL OR j.user_id = user_id)
+              AND (parent_id IS NULL OR j.parent_id = parent_id)
+              AND (statuses IS NULL OR crmd.waiting_status(j.held, j.run_at) = ANY (statuses))
+              AND j.id >= v_since AND j.id < v_before
+            ORDER BY j.id DESC LIMIT most_rows;
+        END IF;
+    END IF;
+    IF statuses IS NULL OR 'processing' = ANY (statuses) THEN
+        RETURN QUERY
+        SELECT l.id, NULL::timestamptz FROM crmd.lease l
+        WHERE (workspace_id IS NULL OR l.workspace_id = workspace_id) AND (types IS NULL OR l.type = ANY (types))
+          AND (user_id IS NULL OR l.user_id = user_id) AND (parent_id IS NULL OR l.parent_id = parent_id)
+          AND l.id >= v_since AND l.id < v_before
+        ORDER BY l.id DESC LIMIT most_rows;
+    END IF;
+    IF v_ended = '{}' THEN
+        RETURN;
+    ELSIF parent_id IS NOT NULL THEN
+        RETURN QUERY
+        SELECT a.id, a.finished_at FROM crmd.archive a
+        WHERE a.parent_id = parent_id AND a.id >= v_since AND a.id < v_before AND a.status = ANY (v_ended)
+          AND (workspace_id IS NULL OR a.workspace_id = workspace_id) AND (types IS NULL OR a.type = ANY (types))
+          AND (user_id IS NULL OR a.user_id = user_id)
+        ORDER BY a.id DESC LIMIT most_rows;
+    ELSIF workspace_id IS NOT NULL AND user_id IS NOT NULL THEN
+        RETURN QUERY
+        SELECT a.id, a.finished_at FROM crmd.archive a
+        WHERE a.workspace_id = workspace_id AND a.user_id = user_id AND a.id >= v_since AND a.id < v_before
+          AND a.status = ANY (v_ended) AND (types IS NULL OR a.type = ANY (types))
+        ORDER BY a.id DESC LIMIT most_rows;
+    ELSIF workspace_id IS NOT NULL AND types IS NOT NULL THEN
+        RETURN QUERY
+        SELECT f.id, f.finished_at FROM unnest(types) t(name) CROSS JOIN unnest(v_ended) s(name) CROSS JOIN LATERAL (
+            SELECT a.id, a.finished_at FROM crmd.archive a
+            WHERE a.workspace_id = workspace_id AND a.type = t.name AND a.status = s.name
+              AND a.id >= v_since AND a.id < v_before
+            ORDER BY a.id DESC LIMIT most_rows) f;
+    ELSIF workspace_id IS NOT NULL THEN
+        RETURN QUERY
+        SELECT f.id, f.finished_at FROM unnest(v_ended) s(name) CROSS JOIN LATERAL (
+            SELECT a.id, a.finished_at FROM crmd.archive a
+            WHERE a.workspace_id = workspace_id AND a.status = s.name AND a.id >= v_since AND a.id < v_before
+            ORDER BY a.id DESC LIMIT most_rows) f;
+    ELSIF user_id IS NULL AND NOT 'completed' = ANY (v_ended) THEN
+        RETURN QUERY
+        SELECT f.id, f.finished_at FROM unnest(v_ended) s(name) CROSS JOIN LATERAL (
+            SELECT a.id, a.finished_at FROM crmd.archive a
+            WHERE a.status = s.name AND a.status <> 'completed' AND a.id >= v_since AND a.id < v_before
+              AND (types IS NULL OR a.type = ANY (types))
+            ORDER BY a.id DESC LIMIT most_rows) f;
+    ELSIF user_id IS NULL AND types IS NULL AND cardinality(v_ended) = 4 THEN
+        RETURN QUERY
+        SELECT a.id, a.finished_at FROM crmd.archive a WHERE a.id >= v_since AND a.id < v_before
+        ORDER BY a.id DESC LIMIT most_rows;
+    ELSE
+        RETURN QUERY
+        SELECT a.id, a.finished_at FROM (
+            SELECT n.id, n.finished_at, n.status, n.type, n.user_id FROM crmd.archive n
+            WHERE n.id >= v_since AND n.id < v_before ORDER BY n.id DESC LIMIT looked_max) a
+        WHERE a.status = ANY (v_ended) AND (types IS NULL OR a.type = ANY (types))
+          AND (user_id IS NULL OR a.user_id = user_id)
+        LIMIT most_rows;
+    END IF;
+END $$;
+
+-- The jobs of a page that crmd.list_jobs found, whole: each is looked up in one partition.
+CREATE FUNCTION crmd.listed_jobs(ids uuid[], finished timestamptz[]) RETURNS TABLE (
+    id uuid, workspace_id uuid, user_id uuid, type text, status text, payload jsonb, result jsonb, progress jsonb,
+    last_error jsonb, created_at timestamptz, started_at timestamptz, finished_at timestamptz, attempt smallint,
+    max_attempts smallint, queue text, priority text, run_at timestamptz, parent_id uuid, cancel_requested_at timestamptz)
+LANGUAGE plpgsql STABLE SET plan_cache_mode = 'force_generic_plan' AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT j.id, j.workspace_id, j.user_id, j.type, crmd.waiting_status(j.held, j.run_at), j.payload, j.result,
+        j.progress, j.errors -> -1, j.created_at, j.started_at, NULL::timestamptz, j.attempt, j.max_attempts, j.queue,
+        j.priority, j.run_at, j.parent_id, NULL::timestamptz
+    FROM crmd.job j WHERE j.id = ANY (ids)
+    UNION ALL
+    SELECT l.id, l.workspace_id, l.user_id, l.type, 'processing', l.payload, NULL, l.progress, l.errors -> -1,
+        l.created_at, l.started_at, NULL, l.attempt, l.max_attempts, l.queue, l.priority, l.run_at, l.parent_id,
+        l.cancel_requested_at
+    FROM crmd.lease l WHERE l.id = ANY (ids)
+    UNION ALL
+    SELECT a.id, a.workspace_id, a.user_id, a.type, a.status, a.payload, a.result, a.progress, a.errors -> -1,
+        a.created_at, a.started_at, a.finished_at, a.attempt, a.max_attempts, a.queue, a.priority, a.run_at,
+        a.parent_id, NULL
+    FROM unnest(ids, finished) p(id, finished_at) CROSS JOIN LATERAL (
+        SELECT * FROM crmd.archive r WHERE r.id = p.id AND r.finished_at = p.finished_at) a;
+END $$;
+
+-- How long a job waited from being due to its first start, as a step of powers of two of a millisecond; -1: it did not
+-- start, or was tried again, so that nobody knows.
+CREATE FUNCTION crmd.wait_step(run_at timestamptz, started_at timestamptz, attempt smallint, snooze_count integer)
+RETURNS smallint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT CASE WHEN started_at IS NULL OR attempt > 1 OR snooze_count > 0 THEN -1
+        ELSE ceil(ln(greatest(extract(epoch FROM started_at - run_at)::float8 * 1000, 1)) / ln(2::float8)) END::smallint
+$$;
+
+-- The jobs that ended within a time, counted straight from the archive by index archive_finished.
+CREATE FUNCTION crmd.ended_between(since_at timestamptz, before_at timestamptz)
+RETURNS TABLE (ended_at timestamptz, type text, status text, wait_step smallint, jobs bigint, seconds double precision)
+LANGUAGE sql STABLE AS $$
+    SELECT date_trunc('minute', a.finished_at), a.type, a.status,
+        crmd.wait_step(a.run_at, a.started_at, a.attempt, a.snooze_count), count(*),
+        coalesce(sum(extract(epoch FROM a.finished_at - a.started_at)), 0)::float8
+    FROM crmd.archive a WHERE a.finished_at >= since_at AND a.finished_at < before_at GROUP BY 1, 2, 3, 4
+$$;
+
+-- Ended jobs counted: by minute for two days, by hour for three months, by user and day as long. crmd.count_ended fills
+-- them; what ended since is counted when it is asked for.
+CREATE TABLE crmd.ended_minute (
+    ended_at  timestamptz NOT NULL,          -- the beginning of the minute
+    type      text NOT NULL,
+    status    text NOT NULL,
+    wait_step smallint NOT NULL,             -- see crmd.wait_step
+    jobs      bigint NOT NULL,
+    seconds   double precision NOT NULL,     -- that they took, added up
+    PRIMARY KEY (ended_at, type, status, wait_step)
+);
+CREATE TABLE crmd.ended_hour (LIKE crmd.ended_minute INCLUDING ALL);
+CREATE TABLE crmd.ended_user (
+    workspace_id uuid NOT NULL,
+    user_id      uuid NOT NULL,
+    on_day       date NOT NULL,              -- of ending, UTC
+    completed    bigint NOT NULL,
+    failed       bigint NOT NULL,            -- and dead
+    cancelled    bigint NOT NULL,
+    seconds      double precision NOT NULL,
+    last_at      timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, user_id, on_day)
+) WITH (fillfactor = 80);
+CREATE INDEX ended_user_day ON crmd.ended_user (on_day);
+
+-- How far they go.
+CREATE TABLE crmd.ended_until (
+    is_only   boolean PRIMARY KEY DEFAULT true CHECK (is_only),
+    minute_at timestamptz NOT NULL,          -- minutes before this one are counted
+    hour_at   timestamptz NOT NULL           -- so are hours, and users
+) WITH (fillfactor = 50);
+INSERT INTO crmd.ended_until (minute_at, hour_at)
+SELECT date_trunc('hour', t.at), date_trunc('hour', t.at) FROM (
+    SELECT CASE WHEN EXISTS (SELECT FROM crmd.archive) THEN crmd.clock() - interval '30 days' ELSE crmd.clock() END AS at) t;
+
+-- The users of the jobs that ended within a time.
+CREATE FUNCTION crmd.users_between(since_at timestamptz, before_at timestamptz)
+RETURNS TABLE (workspace_id uuid, user_id uuid, on_day date, completed bigint, failed bigint, cancelled bigint,
+               seconds double precision, last_at timestamptz)
+LANGUAGE sql STABLE AS $$
+    SELECT a.workspace_id, a.user_id, (a.finished_at AT TIME ZONE 'UTC')::date,
+        count(*) FILTER (WHERE a.status = 'completed'), count(*) FILTER (WHERE a.status IN ('failed', 'dead')),
+        count(*) FILTER (WHERE a.status = 'cancelled'),
+        coalesce(sum(extract(epoch FROM a.finished_at - a.started_at)), 0)::float8, max(a.finished_at)
+    FROM crmd.archive a
+    WHERE a.finished_at >= since_at AND a.finished_at < before_at AND a.workspace_id IS NOT NULL AND a.user_id IS NOT NULL
+    GROUP BY 1, 2, 3
+$$;
+
+-- Counts one hour that is over for good, or the minutes since; whether there is more to count at once. One daemon at a
+-- time counts. A minute is counted for the second time a minute later, for the sake of transactions that took so long; an
+-- hour is counted from the archive once, five minutes after its end.
+CREATE FUNCTION crmd.count_ended() RETURNS boolean
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog AS $$
+DECLARE
+    v_now timestamptz := crmd.clock();
+    u crmd.ended_until;
+    v_from timestamptz;
+    v_to timestamptz;
+    v_index oid;
+BEGIN
+    SELECT * INTO u FROM crmd.ended_until FOR UPDATE SKIP LOCKED;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    -- So that the newest rows are found by their pages, too.
+    FOR v_index IN
+        SELECT i.indexrelid FROM pg_inherits h JOIN pg_index i ON i.indexrelid = h.inhrelid
+        JOIN pg_class c ON c.oid = i.indrelid
+        WHERE h.inhparent = 'crmd.archive_finished'::regclass
+          AND c.relname IN ('archive_default', 'archive_' || to_char(v_now AT TIME ZONE 'UTC', 'YYYYMMDD'),
+                            'archive_' || to_char((v_now - interval '1 hour') AT TIME ZONE 'UTC', 'YYYYMMDD'))
+    LOOP
+        PERFORM brin_summarize_new_values(v_index);
+    END LOOP;
+    IF u.hour_at + interval '65 minutes' <= v_now THEN
+        LOOP -- nothing ended for whole days: nothing is counted by the hour
+            EXIT WHEN u.hour_at + interval '25 hours' > v_now OR EXISTS (
+                SELECT FROM crmd.archive a WHERE a.finished_at >= u.hour_at AND a.finished_at < u.hour_at + interval '24 hours');
+            u.hour_at := u.hour_at + interval '24 hours';
+        END LOOP;
+        v_to := u.hour_at + interval '1 hour';
+        INSERT INTO crmd.ended_hour AS h (ended_at, type, status, wait_step, jobs, seconds)
+        SELECT u.hour_at, e.type, e.status, e.wait_step, sum(e.jobs), sum(e.seconds)
+        FROM crmd.ended_between(u.hour_at, v_to) e GROUP BY e.type, e.status, e.wait_step
+        ON CONFLICT ON CONSTRAINT ended_hour_pkey DO UPDATE SET jobs = excluded.jobs, seconds = excluded.seconds;
+        INSERT INTO crmd.ended_user AS w (workspace_id, user_id, on_day, completed, failed, cancelled, seconds, last_at)
+        SELECT * FROM crmd.users_between(u.hour_at, v_to)
+        ON CONFLICT ON CONSTRAINT ended_user_pkey DO UPDATE SET completed = w.completed + excluded.completed,
+            failed = w.failed + excluded.failed, cancelled = w.cancelled + excluded.cancelled,
+            seconds = w.seconds + excluded.seconds, last_at = greatest(w.last_at, excluded.last_at);
+        UPDATE crmd.ended_until SET hour_at = v_to, minute_at = greatest(minute_at, v_to - interval '2 hours');
+        DELETE FROM crmd.ended_minute m WHERE m.ended_at < v_now - interval '48 hours';
+        DELETE FROM crmd.ended_hour h WHERE h.ended_at < v_now - interval '90 days';
+        DELETE FROM crmd.ended_user w WHERE w.on_day < (v_now AT TIME ZONE 'UTC')::date - 90;
+        RETURN true;
+    END IF;
+    v_to := date_trunc('minute', v_now - interval '5 seconds');
+    IF u.minute_at >= v_to THEN
+        RETURN false;
+    END IF;
+    v_from := greatest(u.minute_at - interval '1 minute', v_now - interval '48 hours');
+    v_from := date_trunc('minute', v_from);
+    DELETE FROM crmd.ended_minute m WHERE m.ended_at >= v_from AND m.ended_at < v_to;
+    INSERT INTO crmd.ended_minute SELECT * FROM crmd.ended_between(v_from, v_to);
+    UPDATE crmd.ended_until SET minute_at = v_to;
+    RETURN false;
+END $$;
+
+-- Ended jobs by the minute (two days), and what ended a moment ago.
+CREATE VIEW crmd.ended_by_minute WITH (security_invoker = true) AS
+    SELECT m.ended_at, m.type, m.status, m.wait_step, m.jobs, m.seconds FROM crmd.ended_minute m
+    WHERE m.ended_at < (SELECT u.minute_at FROM crmd.ended_until u)
+    UNION ALL
+    SELECT e.ended_at, e.type, e.status, e.wait_step, e.jobs, e.seconds
+    FROM crmd.ended_between((SELECT u.minute_at FROM crmd.ended_until u), 'infinity') e;
+
+-- Ended jobs by the hour (90 days), and what ended in this one.
+CREATE VIEW crmd.ended_by_hour WITH (security_invoker = true) AS
+    SELECT h.ended_at, h.type, h.status, h.wait_step, h.jobs, h.seconds FROM crmd.ended_hour h
+    UNION ALL
+    SELECT date_trunc('hour', m.ended_at), m.type, m.status, m.wait_step, m.jobs, m.seconds FROM crmd.ended_by_minute m
+    WHERE m.ended_at >= (SELECT u.hour_at FROM crmd.ended_until u);
+
+-- How each job type did within seven days, by status: how many ended, and how long they took on average.
+CREATE VIEW crmd.job_statistics WITH (security_invoker = true) AS
+    SELECT h.type, h.status, sum(h.jobs)::bigint AS jobs,
+        round((sum(h.seconds) / sum(h.jobs))::numeric, 3) AS average_seconds, max(h.ended_at) AS last_hour_at
+    FROM crmd.ended_by_hour h WHERE h.ended_at >= (SELECT crmd.clock()) - interval '7 days'
+    GROUP BY h.type, h.status;
+
+-- Jobs that do not get on, and why: due for more than 15 minutes and not begun, of a type that nobody knows, running for
+-- more than an hour, running on a daemon that is gone, asked to stop more than five minutes ago and running still.
+CREATE VIEW crmd.stuck_jobs WITH (security_invoker = true) AS
+    SELECT j.id, j.type, j.queue, j.workspace_id, 'pending' AS status,
+        CASE WHEN j.held = 'unknown' THEN 'no daemon knows its type' ELSE 'due and not begun' END AS reason,
+        j.run_at AS since_at, j.attempt, j.errors -> -1 ->> 'message' AS last_error
+    FROM crmd.job j
+    WHERE j.held = 'unknown' OR j.held IS NULL AND j.run_at < (SELECT crmd.clock()) - interval '15 minutes'
+    UNION ALL
+    SELECT l.id, l.type, l.queue, l.workspace_id, 'processing',
+        CASE WHEN d.id IS NULL THEN 'its daemon is gone'
+             WHEN l.cancel_requested_at < (SELECT crmd.clock()) - interval '5 minutes' THEN 'it was asked to stop'
+             ELSE 'it runs for long' END,
+        l.claimed_at, l.attempt, l.errors -> -1 ->> 'message'
+    FROM crmd.lease l LEFT JOIN crmd.daemon d ON d.id = l.daemon_id AND NOT d.is_dead
+    WHERE d.id IS NULL OR l.claimed_at < (SELECT crmd.clock()) - interval '1 hour'
+       OR l.cancel_requested_at < (SELECT crmd.clock()) - interval '5 minutes';
+
+-- Failed and dead jobs of the last seven days, newest first. Index archive_trouble, one status after the other.
+CREATE VIEW crmd.recent_failures WITH (security_invoker = true) AS
+    SELECT f.id, f.finished_at, f.type, f.status, f.workspace_id, f.user_id, f.attempt,
+        f.errors -> -1 ->> 'class' AS error_class, f.errors -> -1 ->> 'message' AS message, f.payload
+    FROM (
+        SELECT * FROM crmd.archive a
+        WHERE a.status = 'failed' AND a.finished_at > (SELECT crmd.clock()) - interval '7 days'
+        UNION ALL
+        SELECT * FROM crmd.archive a
+        WHERE a.status = 'dead' AND a.finished_at > (SELECT crmd.clock()) - interval '7 days') f
+    ORDER BY f.finished_at DESC;
+
+-- How many jobs each user had within 30 days, and how they ended.
+CREATE VIEW crmd.jobs_by_user WITH (security_invoker = true) AS
+    SELECT b.workspace_id, b.user_id, sum(b.completed + b.failed + b.cancelled)::bigint AS jobs,
+        sum(b.completed)::bigint AS completed, sum(b.failed)::bigint AS failed, sum(b.cancelled)::bigint AS cancelled,
+        round(sum(b.seconds)::numeric, 3) AS seconds, max(b.last_at) AS last_at
+    FROM (
+        SELECT w.* FROM crmd.ended_user w WHERE w.on_day > ((SELECT crmd.clock()) AT TIME ZONE 'UTC')::date - 30
+        UNION ALL
+        SELECT r.* FROM crmd.users_between((SELECT u.hour_at FROM crmd.ended_until u), 'infinity') r) b
+    GROUP BY b.workspace_id, b.user_id;
+
+ALTER TABLE crmd.ended_user ENABLE ROW LEVEL SECURITY;
+REVOKE EXECUTE ON FUNCTION crmd.list_jobs, crmd.listed_jobs, crmd.waiting_status, crmd.wait_step, crmd.ended_between, crmd.users_between, crmd.count_ended
+    FROM PUBLIC;
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'crmd_api') THEN
+        GRANT EXECUTE ON FUNCTION crmd.list_jobs, crmd.listed_jobs, crmd.waiting_status TO crmd_api;
+    END IF;
+END $$;
