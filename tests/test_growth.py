@@ -24,6 +24,7 @@ IN_HAND = {"job", "lease"}
 BOUNDED = {
     "migration", "job_type", "concurrency", "trigger", "event_function", "retry_budget", "quarantine", "retention",
     "event_horizon", "tuning", "template", "connection", "connection_secret", "cursor", "event_listener",
+    "api_key",
 }  # fmt: skip
 # What operators did is kept for as long as the database is.
 KEPT = {"audit"}

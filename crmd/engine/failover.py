@@ -2,7 +2,8 @@
 
 A standby that lags behind is promoted without the last commits. Outcomes that were written then are gone, and their
 jobs run again; claims are gone, and their jobs are somebody else's; jobs can be gone altogether. The daemon remembers
-its last outcomes, in the order in which they were committed, and asks the new primary for each.
+its last outcomes, in the order in which they were committed, and asks the new primary for each. What that one knows may
+still be lost with it when the next failover comes soon, so it is remembered further.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from crmd.outcome import Ended, Forgotten, Requeued
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Sequence, Set
     from uuid import UUID
 
     from crmd.engine.settler import Settled
@@ -44,6 +45,14 @@ class Batch:
     def __len__(self) -> int:
         """How many."""
         return len(self.over) + len(self.back)
+
+    def without(self, ids: Set[UUID]) -> Batch:
+        """Those that are none of these jobs."""
+        return Batch(
+            self.committed,
+            [token for token in self.over if token.id not in ids],
+            [token for token in self.back if token.id not in ids],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +96,7 @@ class Failover:
     async def tell(
         self, connection: Connection, daemon_id: UUID, before: Timeline, after: Timeline, stopped: Sequence[Token]
     ) -> None:
-        """Compare, log and keep what is missing on the new primary; afterwards there is nothing to remember.
+        """Compare, log and keep what is missing on the new primary; what has been told is not remembered any more.
 
         Args:
             connection: To the new primary.
@@ -111,9 +120,9 @@ class Failover:
             before.number, after.number, len(stopped), len(losses.claims), len(losses.outcomes), checked,
             len(losses.jobs), "" if is_complete else " and what came before them", kept_until or "an unknown time",
         )  # fmt: skip
-        self._batches.clear()
         self._unanswered.clear()
-        self._count, self._is_cut = 0, False
+        self._batches = deque(left for batch in batches if (left := batch.without({*losses.outcomes, *losses.jobs})))
+        self._count = sum(map(len, self._batches))
 
 
 async def _losses(
