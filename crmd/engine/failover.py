@@ -19,7 +19,8 @@ from crmd.outcome import Ended, Forgotten, Requeued
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence, Set
+    from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
     from uuid import UUID
 
     from crmd.engine.settler import Settled
@@ -46,7 +47,7 @@ class Batch:
         """How many."""
         return len(self.over) + len(self.back)
 
-    def without(self, ids: Set[UUID]) -> Batch:
+    def without(self, ids: AbstractSet[UUID]) -> Batch:
         """Those that are none of these jobs."""
         return Batch(
             self.committed,
