@@ -34,7 +34,7 @@ const nameOf = (one) => one.name ?? one.queue;
 function queueColumns(again) {
   return [
     { label: "Queue", kind: "lead", cell: (one) => h("a", { class: "strong", href: to("jobs", "", { queue: nameOf(one) }) }, nameOf(one)) },
-    { label: "State", kind: "wide", cell: (one) => state(one) },
+    { label: "State", cell: (one) => state(one) },
     { label: "Running", cell: (one) => room(one) },
     { label: "Due", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.due)) },
     { label: "Oldest due", kind: "right", cell: (one) => (one.due ? when(one.oldestDueAt) : h("span", { class: "faint" }, "–")) },
