@@ -150,6 +150,7 @@ async def test_items_outlive_an_outage(workbench: Workbench, monkeypatch: pytest
     progress = runs[0].progress = Progress()
     progress.book("one", "succeeded", None)
     executor = Executor.__new__(Executor)
+    executor.watchers = workbench.everything.services.watchers
     executor.runs = {runs[0].token.id: runs[0]}
 
     async def away(*_: object) -> None:

@@ -133,12 +133,12 @@ class Engine:
             await anyio.sleep(0.005)
 
     def wake(self, word: str = "*") -> None:
-        """Look for work at once. `word` is a queue, `*` for all; `!cancel`: at cancel requests; `!tuning`: settings."""
+        """Look at once: for work in a queue, `*` in all; `!cancel`: for cancel requests; `!tuning`: for settings."""
         if word == "!cancel":
             self._incarnation.beat_soon()
         elif word == "!tuning":
             self._retuning.soon()
-        else:
+        elif not self.services.watchers.heard(word):
             self._claimers.wake(word)
 
     def reconfigure(self, options: EngineOptions) -> None:
@@ -190,13 +190,10 @@ class Engine:
             version=self.options.version,
             queues=list(self.options.slots),
             lease_seconds=self.options.lease_seconds,
-            on_begun=self._begun,
+            on_begun=self._claimers.begin,
             on_ended=self._fence,
             on_return=self._until_settled,
         )
-
-    def _begun(self, daemon_id: UUID) -> None:
-        self._claimers.begin(daemon_id)
 
     async def _fence(self) -> None:
         self._claimers.begin(None)
@@ -247,4 +244,6 @@ class Engine:
         count_settled(self.services.tally, batch, wall=time.time(), boot=boot_seconds())
         self._claimers.freed(batch)
         self._incarnation.remember(batch)
+        if self.services.watchers.is_on:
+            self.services.watchers.tell([run for run, _ in batch])
         self._on_settled(batch)

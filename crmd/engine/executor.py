@@ -57,6 +57,7 @@ class Executor:
     def __init__(self, services: Services, settler: Settler, slots: Mapping[str, int]) -> None:
         self._services = services
         self._settler = settler
+        self.watchers = services.watchers
         self._drainers: dict[asyncio.Task[None], tuple[Queue, anyio.CancelScope | None]] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.abandoned = Abandoned(services.blame) if services.places is None else services.places.abandoned
@@ -91,6 +92,8 @@ class Executor:
         queue.taken += len(runs)
         queue.buffer.extend(runs)
         self._stand_by(queue)
+        if self.watchers.is_on:
+            self.watchers.tell(runs)
         return runs
 
     async def until_busy(self) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from crmd.engine.audit import audit_once
+from crmd.engine.heralding import herald_once, look_around_once
 from crmd.engine.letting_go import LettingGo
 from crmd.engine.pulse import Pulse
 from crmd.engine.quarantine import Quarantine
@@ -78,6 +80,7 @@ class Housekeeping:
             "projecting": "projecting",
             "resuming": "resuming",
             "letting go": "letting_go",
+            "looking around": "watched",
         }
         steps = self.steps()
         return {
@@ -99,6 +102,8 @@ class Housekeeping:
             "resuming": self.resume_once,
             "letting go": self.let_go_once,
             "reconciling": self.reconcile_once,
+            "looking around": partial(look_around_once, self._pool, self._house.services.watchers),
+            "heralding": partial(herald_once, self._pool, self._house.services.watchers),
         }
 
     async def follow_once(self) -> float:

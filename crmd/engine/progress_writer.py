@@ -18,7 +18,8 @@ INTERVAL_SECONDS = 0.5
 async def write_progress_once(pool: Pool, executor: Executor) -> float:
     """Write what has changed, once there are jobs; answers the seconds until the next turn."""
     await executor.until_busy()
-    changed = [(run.token, run.progress) for run in executor.runs.values() if run.progress and run.progress.is_dirty]
+    runs = [run for run in executor.runs.values() if run.progress and run.progress.is_dirty]
+    changed = [(run.token, run.progress) for run in runs if run.progress]
     if not changed:
         return INTERVAL_SECONDS
     try:
@@ -30,6 +31,8 @@ async def write_progress_once(pool: Pool, executor: Executor) -> float:
         for _, progress in changed:
             progress.is_dirty = True  # for the next turn
         raise
+    if executor.watchers.is_on:
+        executor.watchers.tell(runs)
     return INTERVAL_SECONDS
 
 

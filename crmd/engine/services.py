@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crmd.engine.blame import Blame
+from crmd.engine.watchers import Watchers
 from crmd.tally import Tally
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Services:
         versions: Distribution and version of each loaded plugin.
         blame: What jobs did to the daemon, by plugin.
         tally: What this daemon counts.
+        watchers: Want to hear at once which jobs change here.
     """
 
     pools: Pools
@@ -52,5 +54,6 @@ class Services:
     versions: Mapping[str, str] = field(default_factory=dict)
     blame: Blame = field(default_factory=Blame)
     tally: Tally = field(default_factory=Tally)
+    watchers: Watchers = field(default_factory=Watchers)
     sync_handlers: tuple[SyncHandler, ...] = ()
     projections: tuple[Projection, ...] = ()

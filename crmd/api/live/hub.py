@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from crmd.api.live.announcement import Announcement
 from crmd.api.live.audience import Audience
 from crmd.api.live.beginning import beginning
 from crmd.api.live.event import gone_event, job_event
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from crmd.store.pools import Connection, Pool
 
 LOOK_SECONDS = 1.0
+HURRIED_SECONDS = 0.2
 SEARCH_SECONDS = 15.0
 # Between two readings; what comes meanwhile is read together.
 PAUSE_SECONDS = 0.01
@@ -55,23 +57,25 @@ class Hub:
         self.point = 0
         self._pool = pool
         self._state = state
+        self._watchers = state.services.watchers
+        self._announcement = Announcement(pool, self._watchers.id)
         self._told = Told()
         self._asked: dict[UUID, float] = {}
         self._owed: set[UUID] = set()
         self._look: Look | None = None
         self._look_at = 0.0
+        self._looked_at = 0.0
         self._search_at = 0.0
         # Streams begin between two readings, so that whatever they are offered is newer than what they begin with.
         self._turn = anyio.Lock()
         self._stirred = anyio.Event()
 
-    def word(self, workspace_id: UUID | None, job_id: UUID) -> None:
-        """Something became of a job."""
-        if self.audience.watches(workspace_id):
-            self.words([job_id])
+    def watches(self, workspace_id: UUID | None) -> bool:
+        """Whether jobs of this workspace are watched."""
+        return self.audience.watches(workspace_id)
 
     def words(self, job_ids: Iterable[UUID]) -> None:
-        """Something became of jobs that are worth a look."""
+        """Something became of these jobs."""
         if self.audience.is_empty:
             return
         for job_id in job_ids:
@@ -81,8 +85,8 @@ class Hub:
         self._stirred.set()
 
     def look_soon(self) -> None:
-        """Look for changes at once."""
-        self._look_at = 0.0
+        """Something became of more jobs than can be named."""
+        self._look_at = min(self._look_at, self._looked_at + HURRIED_SECONDS)
         self._stirred.set()
 
     async def open(self, wish: Wish, last_event_id: str | None) -> Stream:
@@ -96,6 +100,7 @@ class Hub:
             stream = Stream(wish, began.place, began.first)
             self.audience.add(stream)
             self._told.begin(began.unfinished)
+            self._watchers.begin(self)
             if self._look is None:
                 self._look = began.look
         self._stirred.set()
@@ -120,8 +125,7 @@ class Hub:
     async def turn_once(self) -> float:
         """Wait for a word or for the next look, and tell what has changed."""
         if self.audience.is_empty:
-            self._rest()
-            await self._stirred.wait()
+            await self._rest()
         await self._until_due()
         async with self._turn:
             if self._look is None:
@@ -140,13 +144,16 @@ class Hub:
                 self._stirred = anyio.Event()
                 await self._stirred.wait()
 
-    def _rest(self) -> None:
+    async def _rest(self) -> None:
         """Nobody watches: whoever comes begins with what there is then."""
+        self._watchers.end()
         self._look = None
         self._told.clear()
         self._asked.clear()
         self._owed.clear()
         self._stirred = anyio.Event()
+        await self._announcement.withdraw()
+        await self._stirred.wait()
 
     async def _see(self, since: Look) -> None:
         """Ask for whatever has changed since the last look."""
@@ -154,12 +161,14 @@ class Hub:
         async with self._pool.acquire() as connection:
             look, versions = await live.changes(connection, self.audience.workspaces, since, ENDED_WITHIN)
             lost = await self._search(connection)
+            await self._announcement.renew(connection, self.audience.workspaces)
         news = [job_id for job_id, version in versions.items() if self._told.is_news(job_id, version)]
         self._owed.update(news)
         self.words([*news, *lost])
         self._look = look
         took = time.monotonic() - began
-        self._look_at = time.monotonic() + max(LOOK_SECONDS, 5 * took)
+        self._looked_at = time.monotonic()
+        self._look_at = self._looked_at + max(LOOK_SECONDS, 5 * took)
         self._reach()
 
     async def _search(self, connection: Connection) -> list[UUID]:

@@ -41,13 +41,14 @@ async def telling(state: State) -> AsyncIterator[Hub]:
         anyio.create_task_group() as tasks,
     ):
         hub = state.hub = Hub(pool, state)
-        state.hear(hub.word)
+        state.hear(state.services.watchers.changed)
         tasks.start_soon(partial(forever, "live streams", hub.turn_once, lambda _: None))
         tasks.start_soon(partial(forever, "rounds of live streams", partial(go_round_once, hub), lambda _: None))
         try:
             yield hub
         finally:
             hub.farewell("drain")
+            state.services.watchers.end()
             tasks.cancel_scope.cancel()
 
 

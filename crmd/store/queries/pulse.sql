@@ -17,5 +17,6 @@ SELECT
         OR EXISTS (SELECT FROM crmd.job j WHERE j.expires_at <= n.clock AND j.expires_at IS NOT NULL AND j.started_at IS NULL)
         OR EXISTS (SELECT FROM crmd.job j WHERE j.held = 'unknown') AS letting_go,
     EXISTS (SELECT FROM crmd.tuning) OR EXISTS (SELECT FROM crmd.quarantine)
-        OR EXISTS (SELECT FROM crmd.job_type t WHERE t.relaned_to IS NOT NULL) AS tuning
+        OR EXISTS (SELECT FROM crmd.job_type t WHERE t.relaned_to IS NOT NULL) AS tuning,
+    EXISTS (SELECT FROM crmd.watching w WHERE w.expires_at > n.clock) AS watched
 FROM (SELECT crmd.clock() AS clock) n
