@@ -161,6 +161,9 @@ def _der(signature: bytes) -> bytes:
 
 
 def _raw(part: str) -> bytes:
+    """The bytes; written in one way only, which is without padding (RFC 7515, 2)."""
+    if "=" in part:
+        raise ValueError("padding")
     return base64.b64decode(part + "=" * (-len(part) % 4), altchars=b"-_", validate=True)
 
 
