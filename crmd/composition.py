@@ -32,6 +32,7 @@ from crmd.store import app_role, declarations, events
 from crmd.store.migrate import migrate, read_migrations
 from crmd.store.pools import Pools, open_pools
 from crmd.store.queries import load_queries
+from crmd.webhooks.sender import Sender, with_sender
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -127,12 +128,12 @@ async def working(
         tally: Of the daemon that this is another part of; None: one of its own.
     """
     async with GuardedClient("none") as provider_http, GuardedClient("public") as public_http:
-        limiter = Limiter(pools.control, tally=tally)
-        vault = vault_of(config)
+        limiter, vault = Limiter(pools.control, tally=tally), vault_of(config)
         known = providers_of(config, loaded.registry) if providers is None else providers
+        sender = Sender(pools.control, vault=vault, http=public_http, limiter=limiter, settings=config.webhooks)
         services = Services(
             pools=pools,
-            job_types=loaded.job_types,
+            job_types=with_sender(loaded.job_types, sender),
             settings=loaded.settings,
             connections=connections_of(config, known, pools, provider_http, limiter, vault),
             http=public_http,
@@ -143,6 +144,7 @@ async def working(
             sync_handlers=timed(loaded.registry.sync_handlers, limiter.tally),
             projections=loaded.registry.projections,
             tally=limiter.tally,
+            webhooks=sender,
         )
         yield Opened(config, loaded, services, vault, provider_http)
 
@@ -155,16 +157,14 @@ async def renewed(before: Opened, config: Config, loaded: Loaded) -> Opened:
     """
     loaded = await prepare(before.pools, config, loaded)
     services = before.services
-    services.job_types, services.settings, services.rates = loaded.job_types, loaded.settings, rates_of(config)
+    services.settings, services.rates = loaded.settings, rates_of(config)
+    services.webhooks.settings = config.webhooks
+    services.job_types = with_sender(loaded.job_types, services.webhooks)
     services.sync_handlers = timed(loaded.registry.sync_handlers, services.tally)
     services.projections, services.versions = loaded.registry.projections, loaded.registry.versions
+    providers = providers_of(config, loaded.registry)
     services.connections = connections_of(
-        config,
-        providers_of(config, loaded.registry),
-        before.pools,
-        before.provider_http,
-        services.limiter,
-        before.vault,
+        config, providers, before.pools, before.provider_http, services.limiter, before.vault
     )
     after = dataclasses.replace(before, config=config, loaded=loaded)
     if services.places is not None:

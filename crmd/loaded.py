@@ -9,6 +9,7 @@ from crmd import plugins
 from crmd.config.validation import Table, check_table, unknown_name
 from crmd.overriding import overridden
 from crmd.registry import BrokenPlugin, Plugin, Registry
+from crmd.webhook_job import DELIVER_WEBHOOK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,7 +54,8 @@ def load_plugins(config: Config, entries: Mapping[str, plugins.Entry] | None = N
             kept.append(plugin)
     registry = Registry(tuple(kept), tuple(broken))
     job_types = {
-        name: overridden(job_type, config.jobs.get(job_type.name)) for name, job_type in registry.job_types.items()
+        name: overridden(job_type, config.jobs.get(job_type.name))
+        for name, job_type in {**registry.job_types, DELIVER_WEBHOOK.name: DELIVER_WEBHOOK}.items()
     }
     return Loaded(registry, settings, job_types)
 

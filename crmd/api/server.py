@@ -13,7 +13,19 @@ import msgspec
 from aiohttp import web
 
 import crmd
-from crmd.api import about, connections, events, job_bulk, job_details, jobs, schedules, templates, trail
+from crmd.api import (
+    about,
+    connections,
+    events,
+    job_bulk,
+    job_details,
+    jobs,
+    schedules,
+    templates,
+    trail,
+    webhook_deliveries,
+    webhooks,
+)
 from crmd.api.app import application
 from crmd.api.live import streaming
 from crmd.api.live.serving import telling
@@ -49,6 +61,8 @@ ROUTES: tuple[Route, ...] = (
     *events.ROUTES,
     *trail.ROUTES,
     *streaming.ROUTES,
+    *webhooks.ROUTES,
+    *webhook_deliveries.ROUTES,
 )
 """Every route of the API."""
 

@@ -19,6 +19,7 @@ from crmd.config.settings import (
     RateLimit,
     Retention,
     Vault,
+    Webhooks,
 )
 from crmd.config.showing import SettingDoc, Shown, documented, shown
 from crmd.config.validation import Problem, Table, check_table, unknown_name
@@ -40,6 +41,7 @@ __all__ = [
     "Shown",
     "Table",
     "Vault",
+    "Webhooks",
     "check_config",
     "check_table",
     "documented",

@@ -22,6 +22,7 @@ from crmd.config.settings import (
     RateLimit,
     Retention,
     Vault,
+    Webhooks,
 )
 from crmd.config.tables import parameters, tables_of
 from crmd.config.validation import Problem, Table, check_table
@@ -57,6 +58,7 @@ class Config:
     plugins: Plugins = field(default_factory=Plugins)
     retention: Retention = field(default_factory=Retention)
     vault: Vault = field(default_factory=Vault)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     queues: Mapping[str, Queue] = field(default_factory=lambda: dict(DEFAULT_QUEUES))
     jobs: Mapping[str, JobOverride] = field(default_factory=dict)
     limits: Mapping[str, RateLimit] = field(default_factory=dict)

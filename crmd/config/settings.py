@@ -175,6 +175,18 @@ class Vault(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     master_key_path: Annotated[Path | None, Meta(description="file that holds the key")] = None
 
 
+class Webhooks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Webhooks that tell other systems of events."""
+
+    timeout_seconds: Annotated[
+        float, Meta(gt=0, le=50, description="how long a receiver may take to accept a message")
+    ] = 20.0
+    private_hosts: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$", max_length=260)], ...],
+        Meta(description="hosts, as `crm.internal:8080`, that may be told though they are not public or not https"),
+    ] = ()
+
+
 SECTIONS: dict[str, type[Struct]] = {
     "database": Database,
     "daemon": Daemon,
@@ -183,6 +195,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "retention": Retention,
     "vault": Vault,
     "api": Api,
+    "webhooks": Webhooks,
 }
 """Tables with fixed keys: `[section]`."""
 

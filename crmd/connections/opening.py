@@ -9,7 +9,7 @@ from crmd.connections.account import Account, find, listed
 from crmd.connections.client import ConnectionClient
 from crmd.connections.keeping import keep
 from crmd.connections.provider import with_endpoints
-from crmd.connections.rotation import rotate_once
+from crmd.connections.rotation import rotate_once, rotate_webhooks_once
 from crmd.connections.tokens import Tokens
 from crmd.errors import FailJob, GateClosed
 from crmd.store import gates, limits
@@ -127,7 +127,8 @@ class Connections:
         """
         await gates.sweep(self._pool)
         await limits.sweep(self._pool)
-        return await rotate_once(self._pool, self._vault, batch_max=batch_max)
+        sealed = await rotate_once(self._pool, self._vault, batch_max=batch_max)
+        return sealed or await rotate_webhooks_once(self._pool, self._vault, batch_max=batch_max)
 
     async def active(self, provider: str, *, workspace_id: UUID | None = None) -> list[Account]:
         """Accounts that can be worked with, of a workspace (None: of all)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crmd.connections.vault import secret_place
+from crmd.connections.vault import secret_place, webhook_place
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -58,4 +58,15 @@ async def rotate_once(database: Statements, vault: Vault, *, batch_max: int = 10
         await database.execute(
             sql.connection_secret_swap, row.workspace_id, row.connection_id, row.name, row.ciphertext, sealed
         )
+    return len(rows)
+
+
+async def rotate_webhooks_once(database: Statements, vault: Vault, *, batch_max: int = 100) -> int:
+    """The same for the secrets that webhooks are signed with."""
+    sql = load_queries("crmd.store")
+    rows = await database.fetch(sql.webhook_secrets_stale, vault.current_prefix, batch_max)
+    for row in rows:
+        place = webhook_place(row["workspace_id"], row["id"])
+        sealed = vault.seal(place, vault.unseal(place, row["ciphertext"]))
+        await database.execute(sql.webhook_secret_swap, row["id"], row["ciphertext"], sealed)
     return len(rows)

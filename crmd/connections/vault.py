@@ -62,6 +62,11 @@ def secret_place(workspace_id: UUID, connection_id: UUID, name: str) -> Place:
     return Place("crmd.connection_secret", "ciphertext", f"{connection_id}/{name}", str(workspace_id))
 
 
+def webhook_place(workspace_id: UUID, secret_id: UUID) -> Place:
+    """Where a secret of a webhook is kept."""
+    return Place("crmd.webhook_secret", "ciphertext", str(secret_id), str(workspace_id))
+
+
 def payload_place(job_type: str) -> Place:
     """Where the payloads of a job type are kept: any of its jobs, waiting, running or over."""
     return Place("crmd.job", "payload", job_type, "*")

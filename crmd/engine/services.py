@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from crmd.job_type import JobType
     from crmd.projection import Projection
     from crmd.store.pools import Pools
+    from crmd.webhooks.sender import Sender
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class Services:
     Attributes:
         job_types: By name and alias; replaced as a whole on a reload.
         settings: Of each plugin, by its name.
+        webhooks: Sends messages to webhooks.
         rates: Of limits that `ctx.limit` may name.
         is_role_changed: Statements of plugins run as `crmd_app`, since the connected role is above policies.
         places: Threads and processes for jobs; None where every job runs in the loop.
@@ -47,6 +49,7 @@ class Services:
     connections: Connections
     http: GuardedClient
     limiter: Limiter
+    webhooks: Sender
     rates: Mapping[str, Rate] = field(default_factory=dict)
     is_role_changed: bool = False
     places: Places | None = None

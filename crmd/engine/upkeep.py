@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from crmd.store import blame, effects, events, job_log, retention
+from crmd.store import blame, effects, events, job_log, retention, webhooks
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ async def upkeep_once(pool: Pool, keep: Keep) -> float:
         swept: int = await connection.fetchval(_SQL.upkeep_sweep, keep.archive_days, SWEEP_MAX)
         swept = max(swept, await job_log.sweep(connection, keep.log_days or keep.archive_days, SWEEP_MAX))
         swept = max(swept, await effects.sweep(connection, days=keep.archive_days, rows_max=SWEEP_MAX))
+        swept = max(swept, await webhooks.sweep(connection, keep.event_days, SWEEP_MAX))
         await blame.sweep(connection)
         has_more = await _let_go(connection, keep)
         if not await events.hear_jobs(connection):  # listeners' wishes lapse, and somebody may have been in the way

@@ -1,0 +1,1 @@
+"""Webhooks that tell other systems of events: what is sent, to where, and what follows from the answer."""
