@@ -58,11 +58,11 @@ export function kept(page, { fetch, draw, before = () => null, every = 10, hears
     let soon = null;
     let isDrawing = false;
     onJob((job) => {
-      if (data !== undefined && merge?.(data, job) && !isDrawing) {
+      if (data !== undefined && !job.isAnything && merge?.(data, job) && !isDrawing) {
         isDrawing = true;
         requestAnimationFrame(() => ((isDrawing = false), page.signal.aborted || renew(body, draw(data, again))));
       }
-      if (soon || !hears(job)) return;
+      if (soon || !(job.isAnything || hears(job))) return;
       soon = setTimeout(() => ((soon = null), document.hidden || again()), HEARD_MS);
     }, page.signal);
   }

@@ -73,7 +73,9 @@ async function keep(signal) {
   }
 }
 
+// A snapshot means that changes may have been missed: whoever hears looks again.
 function heard({ kind, data }) {
+  if (kind === "snapshot") for (const hear of hearers) hear({ isAnything: true });
   if (kind === "job") for (const hear of hearers) hear(data);
   if (kind === "gone") for (const hear of hearers) hear({ ...data, isGone: true });
 }

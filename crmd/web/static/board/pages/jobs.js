@@ -96,9 +96,9 @@ function list(data, filter, on) {
 export const COLUMNS = [
   { label: "Job", kind: "lead", cell: (job) => h("div", { class: "lead-words" }, h("span", {}, h("a", { class: "whole", href: to("job", job.id) }, job.type), " ", tail(job.id)), under(job)) },
   { label: "Status", cell: (job) => h("span", {}, badge(job.status), job.isCancelRequested && !isOver(job) && [" ", tag("stopping", "warn")]) },
-  { label: "Attempt", kind: "right", cell: (job) => h("span", { class: "number" }, `${job.retryCount + 1} of ${job.maxRetries + 1}`) },
-  { label: "Workspace", cell: (job) => (job.workspaceId ? h("a", { class: "over", href: to("jobs", "", { workspaceId: job.workspaceId }) }, tail(job.workspaceId)) : h("span", { class: "faint" }, "–")) },
-  { label: "Queue", cell: (job) => h("span", { class: "nowrap" }, job.queue, job.priority !== "normal" && [" ", tag(job.priority)]) },
+  { label: "Attempt", kind: "right spare", cell: (job) => h("span", { class: "number" }, `${job.retryCount + 1} of ${job.maxRetries + 1}`) },
+  { label: "Workspace", kind: "spare", cell: (job) => (job.workspaceId ? h("a", { class: "over", href: to("jobs", "", { workspaceId: job.workspaceId }) }, tail(job.workspaceId)) : h("span", { class: "faint" }, "–")) },
+  { label: "Queue", kind: "spare", cell: (job) => h("span", { class: "nowrap" }, job.queue, job.priority !== "normal" && [" ", tag(job.priority)]) },
   { label: "Took", kind: "right", cell: (job) => h("span", { class: "number" }, job.startedAt ? span(between(job.startedAt, job.completedAt)) : "–") },
   { label: "Since", kind: "right", cell: (job) => when(job.completedAt ?? job.startedAt ?? job.createdAt) },
 ];
