@@ -78,7 +78,7 @@ async function looked(look, inputs, found) {
 
 function control(field, id) {
   const given = { name: field.name, id: `${id}-${field.name}`, required: field.needed, "aria-describedby": field.hint && `${id}-${field.name}-hint` };
-  if (field.kind === "json") return h("textarea", { ...given, spellcheck: "false", rows: "10" }, JSON.stringify(field.value ?? {}, null, 2));
+  if (field.kind === "json") return h("textarea", { ...given, spellcheck: "false", rows: String(field.rows ?? 12) }, JSON.stringify(field.value ?? {}, null, 2));
   if (field.kind === "tick") return h("input", { ...given, type: "checkbox", checked: field.value });
   if (field.kind === "choice") {
     return h("select", given, field.options.map(([key, text]) => h("option", { value: key, selected: key === field.value }, text)));

@@ -109,7 +109,7 @@ function redrive(cause, described, again) {
     yes: "Redrive",
     fields: [
       { name: "perSecond", label: "At most so many a second", kind: "number", value: 5, min: 0.01, max: 1000, hint: "Empty: all at once." },
-      { name: "patch", label: "Change fields of each payload", kind: "json", value: {}, hint: "Null takes a field away. Every payload is checked before the first job is made." },
+      { name: "patch", label: "Change fields of each payload", kind: "json", rows: 3, value: {}, hint: "Null takes a field away. Every payload is checked before the first job is made." },
     ],
     look: async (values) => {
       const told = await send("/api/dead/redrive", body(values, true));
