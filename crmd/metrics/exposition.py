@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.utils import floatToGoString
 
 from crmd.metrics import catalogue as told
 from crmd.tally import OTHER
@@ -171,7 +172,7 @@ def _histogram(metric: Metric, values: Mapping[tuple[str, ...], list[Histogram]]
     family = HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels)
     for labels, several in sorted(values.items()):
         counts = [sum(counts) for counts in zip(*(one.counts for one in several), strict=True)]
-        bounds = [*(f"{bound:g}" for bound in several[0].bounds), "+Inf"]
+        bounds = [*map(floatToGoString, several[0].bounds), "+Inf"]
         buckets = [(bound, float(sum(counts[: place + 1]))) for place, bound in enumerate(bounds)]
         family.add_metric(labels, buckets, sum(one.total for one in several))
     return family

@@ -1,0 +1,89 @@
+"""The files for Prometheus and Grafana in docs/monitoring against the metrics that there are."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from crmd.metrics.catalogue import METRICS
+
+FOLDER = Path(__file__).parents[1] / "docs" / "monitoring"
+NAME = re.compile(r"\bcrmd_[a-z_]+\b")
+BY = re.compile(r"\b(?:by|on|group_left|ignoring) ?\(([^)]*)\)|\b([a-z_]+) ?(?:=~|!=|=)\"|\{\{([a-z_]+)\}\}")
+SERIES = {name: metric for metric in METRICS for name in metric.series}
+# Labels that Prometheus adds.
+OF_PROMETHEUS = {"instance", "job", "le", "severity", ""}
+needs_promtool = pytest.mark.skipif(
+    shutil.which("promtool") is None, reason="promtool is not installed: apt install prometheus"
+)
+
+
+def expressions(part: Any) -> list[str]:  # noqa: ANN401 - JSON of any shape
+    """Every expression of a dashboard."""
+    if isinstance(part, dict):
+        own = [f"{part['expr']} # {part['legendFormat']}"] if "expr" in part else []
+        return own + [one for value in part.values() for one in expressions(value)]
+    return [one for value in part for one in expressions(value)] if isinstance(part, list) else []
+
+
+def wrong_names(text: str) -> list[str]:
+    """Names that look like one of crmd's series and are none, and labels that none of the named ones has."""
+    named = [name for name in NAME.findall(text) if name in SERIES]
+    wrong = [name for name in NAME.findall(text) if name not in SERIES]
+    labels = {label.strip() for found in BY.findall(text) for part in found for label in part.split(",")}
+    known = OF_PROMETHEUS | {label for name in named for label in SERIES[name].labels}
+    return wrong + sorted(labels - known) if named else wrong
+
+
+def test_the_dashboard_shows_what_there_is() -> None:
+    """Each expression of the Grafana dashboard names metrics and labels that exist, and most metrics are shown."""
+    board = json.loads((FOLDER / "crmd-dashboard.json").read_text("utf-8"))
+    found = expressions(board)
+    assert len(found) > 30
+    assert {text: wrong_names(text) for text in found if wrong_names(text)} == {}
+    shown = {SERIES[name].name for text in found for name in NAME.findall(text)}
+    assert {metric.name for metric in METRICS} - shown <= {
+        "crmd_ready", "crmd_limit_wait_seconds", "crmd_pool_connections_max", "crmd_queue_unserved",
+        "crmd_fleet_age_seconds",
+    }  # fmt: skip
+
+
+def test_the_dashboard_asks_nobody_else() -> None:
+    """Its panels use the data source that is chosen in it, have places of their own, and name no other host."""
+    board = json.loads((FOLDER / "crmd-dashboard.json").read_text("utf-8"))
+    panels = board["panels"]
+    assert {panel["datasource"]["uid"] for panel in panels if panel["type"] != "row"} == {"${datasource}"}
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels]
+    assert len(set(places)) == len(places)
+    assert "://" not in json.dumps(board)
+
+
+def test_the_rules_ask_for_what_there_is() -> None:
+    """Each name in the alert rules and in their tests is a series that crmd tells."""
+    for name in ("crmd-rules.yml", "crmd-rules-test.yml"):
+        text = (FOLDER / name).read_text("utf-8")
+        assert [one for one in NAME.findall(text) if one not in SERIES] == []
+        assert NAME.findall(text)
+
+
+@needs_promtool
+def test_promtool_takes_the_rules() -> None:
+    """`promtool check rules` accepts them."""
+    command = ["promtool", "check", "rules", str(FOLDER / "crmd-rules.yml")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@needs_promtool
+def test_the_rules_fire_when_they_should() -> None:
+    """`promtool test rules` finds that they fire when they should, and not for a fleet that is well."""
+    command = ["promtool", "test", "rules", "crmd-rules-test.yml"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=FOLDER)
+    assert done.returncode == 0, done.stdout + done.stderr
