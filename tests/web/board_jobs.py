@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import crmd
+
+WORKSPACE = UUID("0198a5c0-4f1e-7c3a-9b2d-00000a34f5c7")
+"""One of those that filled.sql fills."""
 
 
 class Contacts(crmd.Payload, frozen=True):
     """Which contacts."""
 
-    contact_ids: list[int] = []
+    contact_ids: tuple[int, ...] = ()
     source: str = "website"
 
 

@@ -126,6 +126,7 @@ class Browser:
         page = self.pages[session["sessionId"]] = Page(self, session["sessionId"], target["targetId"])
         for domain in ("Page", "Runtime", "Log", "Network"):
             await page.send(f"{domain}.enable")
+        await page.send("Emulation.setFocusEmulationEnabled", enabled=True)
         await page.resize(width, height)
         await page.colour(is_dark=is_dark)
         if url:
@@ -197,6 +198,10 @@ class Page:
     async def close(self) -> None:
         """Close the tab."""
         await self.browser.send("Target.closeTarget", targetId=self.target_id)
+
+    async def show(self) -> None:
+        """Bring the tab to the front; the others are out of sight then."""
+        await self.send("Page.bringToFront")
 
     async def resize(self, width: int, height: int) -> None:
         """The size of the window in CSS pixels; below 500 it is a phone."""

@@ -54,7 +54,7 @@ async def test_every_page_has_its_picture(workbench: Workbench, browser: Browser
         await page.picture(FOLDER / f"login-{look}.png")
         await page.type("#key", api.key)
         await page.click("button", "Log in")
-        for name, place in (await _places(workbench)).items():
+        for name, place in (await places(workbench)).items():
             await page.open(f"{api.address}/#/{place}")
             await stands(page)
             await page.picture(FOLDER / f"{name}-{look}.png", is_whole=True)
@@ -68,7 +68,7 @@ async def stands(page: Page) -> None:
     assert await page.run("return document.querySelector('.trouble')?.innerText ?? ''") == ""
 
 
-async def _places(workbench: Workbench) -> dict[str, str]:
+async def places(workbench: Workbench) -> dict[str, str]:
     """Each page, and some things on pages of their own."""
     pool = workbench._pool
     wanted = {"running": ("processing", "enrich-contact"), "waiting": ("pending", None), "dead": ("dead", None)}
