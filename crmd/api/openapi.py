@@ -87,7 +87,9 @@ def _operation(route: Route, components: dict[str, Any], names: Mapping[Any, str
 
 
 def _usual(route: Route, names: Mapping[Any, str]) -> Iterable[tuple[int, Any]]:
-    schema = {"type": "string"} if route.answer is None else {"$ref": _REF.format(name=names[route.answer])}
+    schema: dict[str, Any] = {"type": "object" if "json" in route.media_type else "string"}
+    if route.answer is not None:
+        schema = {"$ref": _REF.format(name=names[route.answer])}
     content = {route.media_type: {"schema": schema}}
     for status in (route.status, *route.also):
         yield status, {"description": HTTPStatus(status).phrase, "content": content}
