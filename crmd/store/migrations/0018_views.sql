@@ -130,34 +130,45 @@ BEGIN
         SELECT * FROM crmd.archive r WHERE r.id = p.id AND r.finished_at = p.finished_at) a;
 END $$;
 
--- How long a job waited from being due to its first start, as a step of powers of two of a millisecond; -1: it did not
--- start, or was tried again, so that nobody knows.
-CREATE FUNCTION crmd.wait_step(run_at timestamptz, started_at timestamptz, attempt smallint, snooze_count integer)
-RETURNS smallint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT CASE WHEN started_at IS NULL OR attempt > 1 OR snooze_count > 0 THEN -1
-        ELSE ceil(ln(greatest(extract(epoch FROM started_at - run_at)::float8 * 1000, 1)) / ln(2::float8)) END::smallint
+-- A time as a step of powers of two of a millisecond, so that times can be counted together: step 10 is up to 1.024 s.
+CREATE FUNCTION crmd.time_step(seconds double precision) RETURNS smallint LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ceil(ln(greatest(seconds * 1000, 1)) / ln(2::float8))::smallint
 $$;
 
--- The jobs that ended within a time, counted straight from the archive by index archive_finished.
+-- The jobs that ended within a time, counted straight from the archive by index archive_finished: by type and status with
+-- the seconds that they ran (`jobs`); and over all types, by steps, how long they ran (`run`) and how long they had waited
+-- from being due (`wait`), but for those that never started or were tried again.
 CREATE FUNCTION crmd.ended_between(since_at timestamptz, before_at timestamptz)
-RETURNS TABLE (ended_at timestamptz, type text, status text, wait_step smallint, jobs bigint, seconds double precision)
+RETURNS TABLE (ended_at timestamptz, measure text, type text, status text, step smallint, jobs bigint,
+               seconds double precision)
 LANGUAGE sql STABLE AS $$
-    SELECT date_trunc('minute', a.finished_at), a.type, a.status,
-        crmd.wait_step(a.run_at, a.started_at, a.attempt, a.snooze_count), count(*),
-        coalesce(sum(extract(epoch FROM a.finished_at - a.started_at)), 0)::float8
-    FROM crmd.archive a WHERE a.finished_at >= since_at AND a.finished_at < before_at GROUP BY 1, 2, 3, 4
+    WITH ended AS MATERIALIZED (
+        SELECT date_trunc('minute', a.finished_at) AS minute_at, a.type, a.status,
+            date_part('epoch', a.finished_at - a.started_at) AS run,
+            CASE WHEN a.attempt = 1 AND a.snooze_count = 0 THEN date_part('epoch', a.started_at - a.run_at) END AS wait
+        FROM crmd.archive a WHERE a.finished_at >= since_at AND a.finished_at < before_at
+    )
+    SELECT e.minute_at, 'jobs', e.type, e.status, 0::smallint, count(*), coalesce(sum(e.run), 0) FROM ended e
+    GROUP BY 1, 3, 4
+    UNION ALL
+    SELECT e.minute_at, 'run', '', '', crmd.time_step(e.run), count(*), sum(e.run) FROM ended e WHERE e.run IS NOT NULL
+    GROUP BY 1, 5
+    UNION ALL
+    SELECT e.minute_at, 'wait', '', '', crmd.time_step(e.wait), count(*), sum(e.wait) FROM ended e WHERE e.wait IS NOT NULL
+    GROUP BY 1, 5
 $$;
 
 -- Ended jobs counted: by minute for two days, by hour for three months, by user and day as long. crmd.count_ended fills
 -- them; what ended since is counted when it is asked for.
 CREATE TABLE crmd.ended_minute (
-    ended_at  timestamptz NOT NULL,          -- the beginning of the minute
-    type      text NOT NULL,
-    status    text NOT NULL,
-    wait_step smallint NOT NULL,             -- see crmd.wait_step
-    jobs      bigint NOT NULL,
-    seconds   double precision NOT NULL,     -- that they took, added up
-    PRIMARY KEY (ended_at, type, status, wait_step)
+    ended_at timestamptz NOT NULL,           -- the beginning of the minute
+    measure  text NOT NULL CHECK (measure IN ('jobs', 'run', 'wait')),
+    type     text NOT NULL,                  -- empty but for `jobs`
+    status   text NOT NULL,
+    step     smallint NOT NULL,              -- see crmd.time_step; of `jobs`: 0
+    jobs     bigint NOT NULL,
+    seconds  double precision NOT NULL,      -- of all of them, added up
+    PRIMARY KEY (ended_at, measure, type, status, step)
 );
 CREATE TABLE crmd.ended_hour (LIKE crmd.ended_minute INCLUDING ALL);
 CREATE TABLE crmd.ended_user (
@@ -172,6 +183,13 @@ CREATE TABLE crmd.ended_user (
     PRIMARY KEY (workspace_id, user_id, on_day)
 ) WITH (fillfactor = 80);
 CREATE INDEX ended_user_day ON crmd.ended_user (on_day);
+
+-- How many jobs were due and running at the end of each minute, for eight days.
+CREATE TABLE crmd.depth_minute (
+    at      timestamptz PRIMARY KEY,
+    due     bigint NOT NULL,
+    running bigint NOT NULL
+);
 
 -- How far they go.
 CREATE TABLE crmd.ended_until (
@@ -191,7 +209,7 @@ LANGUAGE sql STABLE AS $$
     SELECT a.workspace_id, a.user_id, (a.finished_at AT TIME ZONE 'UTC')::date,
         count(*) FILTER (WHERE a.status = 'completed'), count(*) FILTER (WHERE a.status IN ('failed', 'dead')),
         count(*) FILTER (WHERE a.status = 'cancelled'),
-        coalesce(sum(extract(epoch FROM a.finished_at - a.started_at)), 0)::float8, max(a.finished_at)
+        coalesce(sum(date_part('epoch', a.finished_at - a.started_at)), 0), max(a.finished_at)
     FROM crmd.archive a
     WHERE a.finished_at >= since_at AND a.finished_at < before_at AND a.workspace_id IS NOT NULL AND a.user_id IS NOT NULL
     GROUP BY 1, 2, 3
@@ -230,9 +248,9 @@ BEGIN
             u.hour_at := u.hour_at + interval '24 hours';
         END LOOP;
         v_to := u.hour_at + interval '1 hour';
-        INSERT INTO crmd.ended_hour AS h (ended_at, type, status, wait_step, jobs, seconds)
-        SELECT u.hour_at, e.type, e.status, e.wait_step, sum(e.jobs), sum(e.seconds)
-        FROM crmd.ended_between(u.hour_at, v_to) e GROUP BY e.type, e.status, e.wait_step
+        INSERT INTO crmd.ended_hour AS h (ended_at, measure, type, status, step, jobs, seconds)
+        SELECT u.hour_at, e.measure, e.type, e.status, e.step, sum(e.jobs), sum(e.seconds)
+        FROM crmd.ended_between(u.hour_at, v_to) e GROUP BY e.measure, e.type, e.status, e.step
         ON CONFLICT ON CONSTRAINT ended_hour_pkey DO UPDATE SET jobs = excluded.jobs, seconds = excluded.seconds;
         INSERT INTO crmd.ended_user AS w (workspace_id, user_id, on_day, completed, failed, cancelled, seconds, last_at)
         SELECT * FROM crmd.users_between(u.hour_at, v_to)
@@ -243,6 +261,7 @@ BEGIN
         DELETE FROM crmd.ended_minute m WHERE m.ended_at < v_now - interval '48 hours';
         DELETE FROM crmd.ended_hour h WHERE h.ended_at < v_now - interval '90 days';
         DELETE FROM crmd.ended_user w WHERE w.on_day < (v_now AT TIME ZONE 'UTC')::date - 90;
+        DELETE FROM crmd.depth_minute d WHERE d.at < v_now - interval '8 days';
         RETURN true;
     END IF;
     v_to := date_trunc('minute', v_now - interval '5 seconds');
@@ -253,30 +272,34 @@ BEGIN
     v_from := date_trunc('minute', v_from);
     DELETE FROM crmd.ended_minute m WHERE m.ended_at >= v_from AND m.ended_at < v_to;
     INSERT INTO crmd.ended_minute SELECT * FROM crmd.ended_between(v_from, v_to);
+    INSERT INTO crmd.depth_minute (at, due, running)
+    SELECT v_to, (SELECT count(*) FROM crmd.job j WHERE j.run_at <= v_now AND j.held IS NULL),
+        (SELECT count(*) FROM crmd.lease l)
+    ON CONFLICT (at) DO NOTHING;
     UPDATE crmd.ended_until SET minute_at = v_to;
     RETURN false;
 END $$;
 
 -- Ended jobs by the minute (two days), and what ended a moment ago.
 CREATE VIEW crmd.ended_by_minute WITH (security_invoker = true) AS
-    SELECT m.ended_at, m.type, m.status, m.wait_step, m.jobs, m.seconds FROM crmd.ended_minute m
+    SELECT m.ended_at, m.measure, m.type, m.status, m.step, m.jobs, m.seconds FROM crmd.ended_minute m
     WHERE m.ended_at < (SELECT u.minute_at FROM crmd.ended_until u)
     UNION ALL
-    SELECT e.ended_at, e.type, e.status, e.wait_step, e.jobs, e.seconds
+    SELECT e.ended_at, e.measure, e.type, e.status, e.step, e.jobs, e.seconds
     FROM crmd.ended_between((SELECT u.minute_at FROM crmd.ended_until u), 'infinity') e;
 
 -- Ended jobs by the hour (90 days), and what ended in this one.
 CREATE VIEW crmd.ended_by_hour WITH (security_invoker = true) AS
-    SELECT h.ended_at, h.type, h.status, h.wait_step, h.jobs, h.seconds FROM crmd.ended_hour h
+    SELECT h.ended_at, h.measure, h.type, h.status, h.step, h.jobs, h.seconds FROM crmd.ended_hour h
     UNION ALL
-    SELECT date_trunc('hour', m.ended_at), m.type, m.status, m.wait_step, m.jobs, m.seconds FROM crmd.ended_by_minute m
+    SELECT date_trunc('hour', m.ended_at), m.measure, m.type, m.status, m.step, m.jobs, m.seconds FROM crmd.ended_by_minute m
     WHERE m.ended_at >= (SELECT u.hour_at FROM crmd.ended_until u);
 
 -- How each job type did within seven days, by status: how many ended, and how long they took on average.
 CREATE VIEW crmd.job_statistics WITH (security_invoker = true) AS
     SELECT h.type, h.status, sum(h.jobs)::bigint AS jobs,
         round((sum(h.seconds) / sum(h.jobs))::numeric, 3) AS average_seconds, max(h.ended_at) AS last_hour_at
-    FROM crmd.ended_by_hour h WHERE h.ended_at >= (SELECT crmd.clock()) - interval '7 days'
+    FROM crmd.ended_by_hour h WHERE h.measure = 'jobs' AND h.ended_at >= (SELECT crmd.clock()) - interval '7 days'
     GROUP BY h.type, h.status;
 
 -- Jobs that do not get on, and why: due for more than 15 minutes and not begun, of a type that nobody knows, running for
@@ -321,8 +344,7 @@ CREATE VIEW crmd.jobs_by_user WITH (security_invoker = true) AS
     GROUP BY b.workspace_id, b.user_id;
 
 ALTER TABLE crmd.ended_user ENABLE ROW LEVEL SECURITY;
-REVOKE EXECUTE ON FUNCTION crmd.list_jobs, crmd.listed_jobs, crmd.waiting_status, crmd.wait_step, crmd.ended_between, crmd.users_between, crmd.count_ended
-    FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION crmd.list_jobs, crmd.listed_jobs, crmd.waiting_status, crmd.count_ended FROM PUBLIC;
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'crmd_api') THEN
