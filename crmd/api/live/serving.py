@@ -15,6 +15,7 @@ from crmd.api.app import SECURITY
 from crmd.api.live.event import HELLO
 from crmd.api.live.hub import Hub
 from crmd.engine.forever import forever
+from crmd.lone_error import lone_error
 from crmd.store.pools import open_one_pool
 
 if TYPE_CHECKING:
@@ -36,20 +37,19 @@ HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": 
 @contextlib.asynccontextmanager
 async def telling(state: State) -> AsyncIterator[Hub]:
     """Within the block streams can be opened; at its end all are told good-bye."""
-    async with (
-        open_one_pool(state.services.pools.server, "crmd live", CONNECTIONS) as pool,
-        anyio.create_task_group() as tasks,
-    ):
+    async with open_one_pool(state.services.pools.server, "crmd live", CONNECTIONS) as pool:
         hub = state.hub = Hub(pool, state)
         state.hear(state.services.watchers.changed)
-        tasks.start_soon(partial(forever, "live streams", hub.turn_once, lambda _: None))
-        tasks.start_soon(partial(forever, "rounds of live streams", partial(go_round_once, hub), lambda _: None))
-        try:
-            yield hub
-        finally:
-            hub.farewell("drain")
-            state.services.watchers.end()
-            tasks.cancel_scope.cancel()
+        with lone_error():
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(forever, "live streams", hub.turn_once, _nobody)
+                tasks.start_soon(forever, "rounds of live streams", partial(go_round_once, hub), _nobody)
+                try:
+                    yield hub
+                finally:
+                    hub.farewell("drain")
+                    state.services.watchers.end()
+                    tasks.cancel_scope.cancel()
 
 
 async def serve(
@@ -70,6 +70,10 @@ async def serve(
             hub.close(stream)
     finally:
         hub.audience.leave(name)
+
+
+def _nobody(_outage: str) -> None:
+    """The engine tells of outages."""
 
 
 async def _sent(hub: Hub, stream: Stream, request: web.Request) -> web.StreamResponse:
