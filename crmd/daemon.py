@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from crmd.alerts.watching import Watching
 from crmd.api.server import serving
 from crmd.clock import boot_seconds
 from crmd.composition import engine_options, opened, renewed
 from crmd.engine.engine import Engine
+from crmd.engine.forever import forever
 from crmd.errors import ConfigError, CrmdError
 from crmd.lone_error import lone_error
 from crmd.providing import known_plugins
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from crmd.composition import Opened
+    from crmd.config.alert_settings import Alerts
     from crmd.config.api_settings import Api
     from crmd.config.loading import Config
     from crmd.plugins import Entry
@@ -106,6 +109,8 @@ class Daemon:
                 tasks.start_soon(self._feed_watchdog, engine)
                 tasks.start_soon(self._tell_status, engine)
                 tasks.start_soon(self._retry_broken, engine)
+                watching = Watching(everything.services, everything.provider_http, self._alert_settings)
+                tasks.start_soon(forever, "watching the fleet", watching.look_once, lambda _: None)
                 if self.beside is not None:
                     tasks.start_soon(self._run_beside, everything, engine)
                 await engine.run(self.stop, self._ready)
@@ -114,6 +119,10 @@ class Daemon:
     def _api_settings(self) -> Api:
         assert self._opened is not None  # noqa: S101 - the API is served behind it
         return self._opened.config.api
+
+    def _alert_settings(self) -> Alerts:
+        assert self._opened is not None  # noqa: S101 - faults are looked for behind it
+        return self._opened.config.alerts
 
     def _tick_days(self) -> int:
         assert self._opened is not None  # noqa: S101 - the API is served behind it

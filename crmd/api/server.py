@@ -20,6 +20,7 @@ from crmd.api import (
     job_bulk,
     job_details,
     jobs,
+    metrics,
     schedules,
     templates,
     trail,
@@ -53,6 +54,7 @@ HEADER_BYTES_MAX = 16 * 1024
 ROUTES: tuple[Route, ...] = (
     *about.ROUTES,
     *jobs.ROUTES,
+    *metrics.ROUTES,
     *job_details.ROUTES,
     *job_bulk.ROUTES,
     *templates.ROUTES,

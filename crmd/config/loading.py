@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crmd.config import layers, search
+from crmd.config.alert_settings import Alerts
 from crmd.config.api_settings import Api
 from crmd.config.settings import (
     DEFAULT_QUEUES,
@@ -51,6 +52,7 @@ class Config:
     state_dir: Path
     runtime_dir: Path | None = None
     path: Path | None = None
+    alerts: Alerts = field(default_factory=Alerts)
     api: Api = field(default_factory=Api)
     database: Database = field(default_factory=Database)
     daemon: Daemon = field(default_factory=Daemon)

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from crmd.config.alert_settings import Alerts
 from crmd.config.api_settings import Api
 from crmd.secret import Secret
 
@@ -194,6 +195,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "plugins": Plugins,
     "retention": Retention,
     "vault": Vault,
+    "alerts": Alerts,
     "api": Api,
     "webhooks": Webhooks,
 }

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from crmd.engine.blame import Blame
 from crmd.engine.watchers import Watchers
+from crmd.store.figures import Patience
 from crmd.tally import Tally
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Services:
         versions: Distribution and version of each loaded plugin.
         blame: What jobs did to the daemon, by plugin.
         tally: What this daemon counts.
+        patience: What counts as late in the figures of the fleet.
         watchers: Want to hear at once which jobs change here.
     """
 
@@ -57,6 +59,7 @@ class Services:
     versions: Mapping[str, str] = field(default_factory=dict)
     blame: Blame = field(default_factory=Blame)
     tally: Tally = field(default_factory=Tally)
+    patience: Patience = field(default_factory=Patience)
     watchers: Watchers = field(default_factory=Watchers)
     sync_handlers: tuple[SyncHandler, ...] = ()
     projections: tuple[Projection, ...] = ()

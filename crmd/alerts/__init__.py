@@ -1,0 +1,1 @@
+"""What crmd tells by itself when something needs a person."""
