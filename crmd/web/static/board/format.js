@@ -71,7 +71,9 @@ export function between(from, to) {
 
 /** The end of an id, which differs where beginnings are alike; whole on hover. */
 export function tail(id) {
-  return id ? h("span", { class: "mono faint nowrap", title: id }, `…${String(id).slice(-8)}`) : h("span", { class: "faint" }, "–");
+  if (!id) return h("span", { class: "faint" }, "–");
+  const text = String(id);
+  return h("span", { class: "mono faint nowrap", title: text }, text.length > 12 ? `…${text.slice(-8)}` : text);
 }
 
 /** A key of snake_case, camelCase or kebab-case as words. */

@@ -50,7 +50,10 @@ export function kept(page, { fetch, draw, before = () => null, every = 10, hears
     } catch (error) {
       if (page.signal.aborted) return;
       if (error.status === 0) noteAnswer(false);
-      if (!(error.status >= 0)) throw error;
+      if (!(error.status >= 0)) {
+        renew(body, before(), trouble({ message: "This page broke.", hint: "What broke stands in the browser's console." }, () => location.reload()));
+        throw error;
+      }
       renew(body, data === undefined ? before() : null, trouble(error, again), data === undefined ? null : draw(data, again));
     }
   };

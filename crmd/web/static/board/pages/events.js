@@ -87,7 +87,8 @@ function showOne(page) {
           ["About", event.aggregateType && h("span", {}, `${event.aggregateType} `, tail(event.aggregateId))],
           ["Workspace", event.workspaceId && tail(event.workspaceId)],
           ["User", event.userId && tail(event.userId)],
-        ]), h("div", { class: "split" }, h("div", {}, h("h3", {}, "Data"), json(event.data, "Data")), h("div", {}, h("h3", {}, "Metadata"), json(event.metadata, "Metadata")))),
+          ["Emitted", when(atOf(event))],
+        ], { isWide: true }), h("div", { class: "split" }, h("div", {}, h("h3", {}, "Data"), json(event.data, "Data")), h("div", {}, h("h3", {}, "Metadata"), json(event.metadata, "Metadata")))),
       ];
     },
     every: 15,
