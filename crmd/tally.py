@@ -68,7 +68,6 @@ class Tally:
         handler_errors: Of synchronous event handlers, by name: vetoes included.
         requests: By method, route and status.
         request_seconds: By route; streams are left out.
-        streams: Live streams that are open.
     """
 
     attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -81,4 +80,3 @@ class Tally:
     handler_errors: Counter[str] = field(default_factory=Counter)
     requests: Counter[tuple[str, str, int]] = field(default_factory=Counter)
     request_seconds: defaultdict[str, Histogram] = field(default_factory=lambda: _histograms(REQUEST_SECONDS))
-    streams: int = 0

@@ -57,6 +57,7 @@ def snapshot(tally: Tally, figures: Figures | None = None) -> Snapshot:
         backlog=4,
         abandoned=1,
         pools={"control": PoolState(max=10, open=5, idle=2)},
+        streams=6,
         tally=tally,
         figures=figures,
         job_types=frozenset({"add-one"}),
@@ -120,6 +121,7 @@ def test_prometheus_reads_what_is_told() -> None:
     assert value(text, "crmd_pool_connections", pool="control", state="busy") == 3
     assert value(text, "crmd_slots_taken", queue="fast") == 3
     assert value(text, "crmd_fleet_age_seconds") == 2.5
+    assert value(text, "crmd_api_streams") == 6
 
 
 def test_every_metric_of_the_catalogue_is_told() -> None:

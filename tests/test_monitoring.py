@@ -11,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from crmd.alerts.fault import faults_of
+from crmd.cli.grammar import build_parser
+from crmd.config.alert_settings import Alerts
 from crmd.metrics.catalogue import METRICS
+from crmd.store.figures import Connected, Fleet, Schedules, Trouble, Waiting
 
 FOLDER = Path(__file__).parents[1] / "docs" / "monitoring"
 NAME = re.compile(r"\bcrmd_[a-z_]+\b")
@@ -71,6 +75,42 @@ def test_the_rules_ask_for_what_there_is() -> None:
         text = (FOLDER / name).read_text("utf-8")
         assert [one for one in NAME.findall(text) if one not in SERIES] == []
         assert NAME.findall(text)
+
+
+def test_every_metric_is_told() -> None:
+    """docs/observability.md has a row for each metric with its labels and meaning, and no other."""
+    page = (FOLDER.parent / "observability.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `crmd_")]
+    told = {}
+    for line in rows:
+        name, labels, meaning = (part.strip() for part in line.strip("|").split(" | ") if part is not None)
+        told[name.strip("`")] = (labels, meaning.removesuffix(" (histogram)"))
+    suffix = {"counter": "_total"}
+    assert told == {
+        metric.name + suffix.get(metric.kind, ""): (", ".join(f"`{label}`" for label in metric.labels), metric.meaning)
+        for metric in METRICS
+    }
+
+
+def test_what_to_do_first_can_be_typed() -> None:
+    """Each command that an alert or a rule names is one that crmd takes."""
+    fleet = Fleet(
+        waiting=(Waiting("fast", due=9, scheduled=0, held=0, due_seconds=9e9, is_served=True),),
+        retrying={"a": 60},
+        trouble=(Trouble("b", "dead", jobs=1, last_hour=0),),
+        schedules=Schedules(late=2, broken=1),
+        connections=(Connected("gmail", "needs_reauth", connections=1, stale=1, sync_seconds=2e5),),
+        quarantined=("x",),
+        unknown_effects=3,
+    )
+    rules = (FOLDER / "crmd-rules.yml").read_text("utf-8")
+    hints = [one.hint for one in faults_of(fleet, Alerts())]
+    hints += [line.strip().partition(": ")[2] for line in rules.splitlines() if "action: crmd " in line]
+    parser = build_parser()
+    typed = [hint.replace("{{ $labels.type }}", "a").split()[1:] for hint in hints if hint.startswith("crmd ")]
+    assert len(typed) > 10
+    for words in typed:
+        parser.parse_args(words)
 
 
 @needs_promtool

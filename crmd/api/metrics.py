@@ -33,7 +33,8 @@ async def metrics(call: Call) -> web.Response:
     """
     state = call.state
     figures = await state.fleet.current(state.services.patience)
-    snapshot = taken(state.engine, state.services, state.pool, figures, crmd.__version__)
+    streams = 0 if state.hub is None else len(state.hub.audience)
+    snapshot = taken(state.engine, state.services, state.pool, figures, streams=streams, version=crmd.__version__)
     text, media_type = exposed(snapshot, call.request.headers.get("Accept", ""))
     return web.Response(body=text, headers={"Content-Type": media_type})
 

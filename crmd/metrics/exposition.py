@@ -80,7 +80,7 @@ def _of_tally(snapshot: Snapshot) -> Iterator[Family]:
     requests = {(method, route, str(status)): count for (method, route, status), count in tally.requests.items()}
     yield _counter(told.REQUESTS, requests)
     yield _histogram(told.REQUEST_SECONDS, _merged(tally.request_seconds, tally.request_seconds))
-    yield _gauge(told.STREAMS, {(): tally.streams})
+    yield _gauge(told.STREAMS, {(): snapshot.streams})
 
 
 def _of_fleet(snapshot: Snapshot, figures: Figures) -> Iterator[Family]:

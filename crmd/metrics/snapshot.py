@@ -43,6 +43,7 @@ class Snapshot:
         backlog: Outcomes that are not committed.
         abandoned: Handlers that were given up and still run.
         pools: By name.
+        streams: Live streams that are open.
         tally: What the daemon has counted.
         figures: Of the fleet; None: never gathered yet.
         job_types: The names that the label `type` may have.
@@ -56,6 +57,7 @@ class Snapshot:
     backlog: int
     abandoned: int
     pools: Mapping[str, PoolState]
+    streams: int
     tally: Tally
     figures: Figures | None
     job_types: frozenset[str]
@@ -63,7 +65,9 @@ class Snapshot:
     providers: frozenset[str]
 
 
-def taken(engine: Engine, services: Services, api: Pool, figures: Figures | None, version: str) -> Snapshot:
+def taken(
+    engine: Engine, services: Services, api: Pool, figures: Figures | None, *, streams: int, version: str
+) -> Snapshot:
     """The daemon as it stands; one that has not begun yet has no rooms."""
     executor = getattr(engine, "executor", None)
     queues = {} if executor is None else executor.queues
@@ -77,6 +81,7 @@ def taken(engine: Engine, services: Services, api: Pool, figures: Figures | None
         pools={
             name: PoolState(pool.get_max_size(), pool.get_size(), pool.get_idle_size()) for name, pool in pools.items()
         },
+        streams=streams,
         tally=services.tally,
         figures=figures,
         job_types=frozenset(one.name for one in services.job_types.values()),
