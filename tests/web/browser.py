@@ -300,10 +300,12 @@ class Page:
 
     async def press(self, key: str, modifiers: int = 0) -> None:
         """Press a key: one of KEYS or a letter; modifiers: 1 alt, 2 control, 8 shift."""
-        code = KEYS.get(key) or ord(key.upper())
-        told = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
-        text = {"Enter": "\r", "Escape": "", "Tab": ""}.get(key, key if len(key) == 1 else "")
-        await self.send("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **told, text=text)
+        number = KEYS.get(key) or ord(key.upper())
+        code = {" ": "Space"}.get(key, key if len(key) > 1 else f"Key{key.upper()}")
+        told = {"key": key, "code": code, "windowsVirtualKeyCode": number, "modifiers": modifiers}
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        with_text = {"text": text, "unmodifiedText": text} if text else {}
+        await self.send("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", **told, **with_text)
         await self.send("Input.dispatchKeyEvent", type="keyUp", **told)
 
     async def picture(self, path: Path, *, is_whole: bool = False) -> None:
