@@ -9,11 +9,10 @@ import msgspec
 import pytest
 
 import crmd
-from crmd.cli.dead import editing
-from crmd.cli.editing import readable, storable
 from crmd.connections.vault import SealBroken
 from crmd.errors import PluginError, UsageError
 from crmd.payload_seal import FIELD
+from crmd.store.payload_editing import editing, readable, storable
 
 if TYPE_CHECKING:
     from crmd.testing import Workbench

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from crmd.cli.acting import acting, confirm
 from crmd.cli.asking import payload_of, workspace_of
 from crmd.cli.attached import on_database
-from crmd.cli.editing import readable, storable
 from crmd.cli.screen import say, show_record, show_rows
 from crmd.errors import ExitCode, UsageError
 from crmd.providing import known_plugins
 from crmd.store import dead_letters
 from crmd.store.dead_letters import DeadFilter
+from crmd.store.payload_editing import editing
 
 if TYPE_CHECKING:
     from argparse import Namespace
-    from collections.abc import Callable, Mapping
 
     from crmd.config.loading import Config
-    from crmd.job_type import JobType
+    from crmd.store.payload_editing import Edit
     from crmd.store.pools import Pool
-
-    Edit: TypeAlias = Callable[[Any], Any]
 
 GROUPS = {
     "cause": "cause",
@@ -128,19 +125,3 @@ async def _redriven(pool: Pool, wanted: DeadFilter, edit: Edit, per_second: floa
         found["jobs"] = done
         say(f"{done:,} redriven")
     return done
-
-
-def editing(patch: dict[str, Any] | None, job_types: Mapping[str, JobType]) -> Edit:
-    """What makes of a letter the payload that it is redriven with, as it is stored; None for one that stays.
-
-    It has the patch's fields in place, a null taking its field away. It raises a UsageError where that does not fit.
-    """
-    if patch is None:
-        return lambda _: None
-    gone = {name for name, value in patch.items() if value is None}
-
-    def edit(row: Any) -> Any:  # noqa: ANN401 - a row of dead_page.sql, JSON of any shape
-        payload = {**readable(row, job_types), **patch}
-        return storable({name: payload[name] for name in payload.keys() - gone}, job_types.get(row["type"]))
-
-    return edit

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from crmd.cli.acting import acting
 from crmd.cli.asking import job_type_named, no_such, payload_of, uuid_of, workspace_of
 from crmd.cli.attached import job_id_of, on_database
-from crmd.cli.editing import readable, storable
 from crmd.cli.screen import show_record, show_rows
 from crmd.cli.session import configured, in_loop, log_quietly
 from crmd.composition import opened
 from crmd.errors import ExitCode, UsageError
 from crmd.providing import known_plugins
 from crmd.store import jobs, templates
+from crmd.store.payload_editing import readable, storable
 from crmd.store.templates import Template
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ import crmd
 from crmd.cli.acting import acting, confirm
 from crmd.cli.asking import workspace_of
 from crmd.cli.attached import on_database
-from crmd.cli.editing import revealed
 from crmd.cli.screen import say, show_record, show_rows
 from crmd.errors import CrmdError, ExitCode, UsageError
 from crmd.providing import known_plugins
 from crmd.store import bulk, tenancy
 from crmd.store.bulk import JobFilter
+from crmd.store.payload_editing import revealed
 
 if TYPE_CHECKING:
     from argparse import Namespace
