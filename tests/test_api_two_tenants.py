@@ -13,6 +13,7 @@ from crmd.api import server
 from crmd.api.job_view import Job, job_of
 from crmd.api.problem import not_found
 from crmd.api.route import Call, Route, routed
+from crmd.config.api_settings import Api
 
 if TYPE_CHECKING:
     from crmd.testing import Workbench
@@ -27,11 +28,21 @@ SELECT md5(string_agg(row, ' ' ORDER BY row)) FROM (
     UNION ALL SELECT to_jsonb(s)::text FROM crmd.schedule s WHERE workspace_id = $1
     UNION ALL SELECT to_jsonb(c)::text FROM crmd.connection c WHERE workspace_id = $1
     UNION ALL SELECT to_jsonb(e)::text FROM crmd.event e WHERE workspace_id = $1
+    UNION ALL SELECT to_jsonb(w)::text FROM crmd.webhook w WHERE workspace_id = $1
+    UNION ALL SELECT to_jsonb(d)::text FROM crmd.webhook_delivery d WHERE workspace_id = $1
 ) all_rows
 """
 CONNECTION = """
 INSERT INTO crmd.connection (id, workspace_id, provider, account, state)
 VALUES (crmd.uuid7(), $1, 'google', $2, 'active') RETURNING id
+"""
+WEBHOOK = """
+INSERT INTO crmd.webhook (workspace_id, url, event_types, created_by, description)
+VALUES ($1, 'https://hooks.example.com/', ARRAY['canary.*'], 'test', $2) RETURNING id
+"""
+DELIVERY = """
+INSERT INTO crmd.webhook_delivery (workspace_id, webhook_id, event_id, emitted_at, event_type)
+VALUES ($1, $2, $3, crmd.clock(), 'canary.sang') RETURNING id
 """
 
 
@@ -53,7 +64,10 @@ class Tenant:
         schedule = {"name": CANARY, "type": "add-one", "expression": "@daily", "subject": CANARY}
         assert (await api.ask("POST", f"{place}/schedules", schedule)).status == 201
         event = await api.ask("POST", f"{place}/events", {"type": "canary.sang", "data": {"song": CANARY}})
-        connection_id = await workbench._pool.fetchval(CONNECTION, self.workspace_id, f"{CANARY}@example.com")
+        pool, mine = workbench._pool, self.workspace_id
+        connection_id = await pool.fetchval(CONNECTION, mine, f"{CANARY}@example.com")
+        webhook_id = await pool.fetchval(WEBHOOK, mine, CANARY)
+        delivery_id = await pool.fetchval(DELIVERY, mine, webhook_id, UUID(event.body["eventId"]))
         self.names = {
             "jobId": waits.body["jobId"],
             "endedJobId": ended.body["jobId"],
@@ -61,6 +75,8 @@ class Tenant:
             "schedules/name": CANARY,
             "eventId": event.body["eventId"],
             "connectionId": str(connection_id),
+            "webhookId": str(webhook_id),
+            "deliveryId": str(delivery_id),
         }
 
     def bodies(self) -> dict[str, Any]:
@@ -79,12 +95,13 @@ class Tenant:
             "backfill_schedule": {"from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z"},
             "begin_consent": {"provider": "nobody"},
             "emit_event": {"type": "own.word"},
+            "create_webhook": {"url": "https://hooks.example.com/mine", "eventTypes": ["*"]},
         }  # fmt: skip
 
 
 async def probed(workbench: Workbench, routes: tuple[Route, ...], *, has_role: bool = True) -> Probe:
     """What an attacker finds at these routes; without the role no policy stands behind the statements."""
-    async with api_over(workbench) as api:
+    async with api_over(workbench, Api(requests_per_minute=100_000, metrics="key")) as api:
         assert api.state is not None
         api.state.has_role = has_role
         tenant = Tenant()
