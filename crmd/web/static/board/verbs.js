@@ -62,16 +62,11 @@ export function actOnAll(action, filter, described) {
     isDanger: isCancel,
     fields: isCancel ? [] : [{ name: "perSecond", label: "At most so many a second", kind: "number", min: 0.01, max: 1000, hint: "Empty: all at once." }],
     look: async (values) => {
-      const { jobs } = counted(await send("/api/jobs/bulk", body(values, true)));
+      const { jobs } = await send("/api/jobs/bulk", body(values, true));
       const spread = values.perSecond ? ` It takes about ${Math.ceil(jobs / values.perSecond)} s.` : "";
       return `The filter selects ${plural(jobs, "job")}.${spread}`;
     },
     act: (values) => send("/api/jobs/bulk", body(values, false)),
-    done: (told) => `${plural(counted(told).jobs, "job")} ${isCancel ? "cancelled or asked to stop" : "run again"}.`,
+    done: (told) => `${plural(told.jobs, "job")} ${isCancel ? "cancelled or asked to stop" : "run again"}.${told.nextAfter ? " There are more: do it again." : ""}`,
   });
-}
-
-/** However many an answer says that it is about. */
-export function counted(told) {
-  return { jobs: told.jobs ?? told.selected ?? told.total ?? told.done ?? 0 };
 }

@@ -35,7 +35,7 @@ async function listed(filter, pages, signal) {
   let told = {};
   for (let at = 0; at < pages; at += 1) {
     told = await read("/api/audit", { ...filter, limit: 50, before: actions.at(-1)?.id }, signal);
-    actions.push(...(told.actions ?? told.entries ?? told.audit));
+    actions.push(...told.actions);
     if (!told.hasMore) break;
   }
   return { actions, hasMore: told.hasMore };
@@ -59,5 +59,5 @@ function details(given) {
 
 function outcome(one) {
   if (!one.outcome) return badge("pending", one.endedAt ? "unknown" : "begun");
-  return badge(one.outcome === "done" || one.outcome === "ok" ? "ok" : "failed", one.outcome);
+  return badge(one.outcome === "done" ? "ok" : "failed", one.outcome);
 }

@@ -44,9 +44,8 @@ const COLUMNS = [
   { label: "Workspace", kind: "right", cell: (one) => tail(one.workspaceId) },
 ];
 
-// Without a word of the API, a day without a sync is stale.
+// A day without a sync is stale.
 function freshness(one) {
-  if (one.freshness) return badge(one.freshness === "fresh" ? "ok" : one.freshness === "never" ? "pending" : "stale", one.freshness);
   if (!one.lastSyncedAt) return badge("pending", "not yet");
   const hours = (Date.now() - new Date(one.lastSyncedAt)) / 3_600_000;
   return hours < 2 ? badge("ok", "fresh") : hours < 24 ? badge("ok", "today") : badge("stale", "stale");

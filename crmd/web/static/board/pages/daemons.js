@@ -15,7 +15,7 @@ export function show(page) {
     fetch: (signal) => read("/api/daemons", {}, signal),
     before: () => head({ title, about: ABOUT }),
     draw: ({ daemons }) => {
-      const [alive, gone] = [daemons.filter(isAlive), daemons.filter((one) => !isAlive(one))];
+      const [alive, gone] = [daemons.filter((one) => one.isAlive), daemons.filter((one) => !one.isAlive)];
       return [
         head({ title, about: ABOUT }),
         alive.length ? alive.map(daemon) : h("section", { class: "card" }, nothing("No daemon runs", "Jobs wait until one is started: systemctl start crmd, or crmd run.", { sign: "daemons" })),
@@ -24,7 +24,7 @@ export function show(page) {
           { label: "Process", kind: "right", cell: (one) => h("span", { class: "number" }, String(one.pid)) },
           { label: "Version", cell: (one) => one.version },
           { label: "Started", kind: "right", cell: (one) => when(one.startedAt) },
-          { label: "Last beat", kind: "right", cell: (one) => when(one.beatAt ?? one.lastBeatAt) },
+          { label: "Last beat", kind: "right", cell: (one) => when(one.beatAt) },
         ], gone, { key: (one) => one.id })),
       ];
     },
@@ -32,11 +32,7 @@ export function show(page) {
   });
 }
 
-const isAlive = (one) => one.isAlive ?? !one.isDead;
-
 function daemon(one) {
-  const leases = one.leases ?? one.jobs ?? [];
-  const running = one.running ?? leases.length;
   return h(
     "section",
     { class: "card", "data-key": one.id, "aria-label": `Daemon on ${one.host}` },
@@ -44,17 +40,17 @@ function daemon(one) {
     h("div", { class: "inside" }, facts([
       ["Version", one.version],
       ["Up for", h("span", { class: "number" }, span(between(one.startedAt)))],
-      ["Last beat", when(one.beatAt ?? one.lastBeatAt)],
+      ["Last beat", when(one.beatAt)],
       ["Lease until", when(one.leaseUntil)],
-      ["Running", h("span", { class: "number" }, number(running))],
-      ["Queues", h("span", { class: "pieces" }, (one.queues ?? []).map((queue) => tag(queue, (one.idleQueues ?? []).includes(queue) ? "" : "accent")))],
+      ["Running", h("span", { class: "number" }, number(one.running))],
+      ["Queues", h("span", { class: "pieces" }, one.queues.map((queue) => tag(queue, one.idleQueues.includes(queue) ? "" : "accent")))],
       ["Id", copyable(one.id)],
     ], { isWide: true })),
-    leases.length > 0 && table("Leases", [
-      { label: "Job", kind: "lead", cell: (lease) => h("span", {}, h("a", { class: "whole", href: to("job", lease.id ?? lease.jobId) }, lease.type), " ", tail(lease.id ?? lease.jobId)) },
+    one.leases.length > 0 && table("Leases", [
+      { label: "Job", kind: "lead", cell: (lease) => h("span", {}, h("a", { class: "whole", href: to("job", lease.id) }, lease.type), " ", tail(lease.id)) },
       { label: "Queue", cell: (lease) => lease.queue },
       { label: "Attempt", kind: "right", cell: (lease) => h("span", { class: "number" }, number(lease.attempt)) },
-      { label: "For", kind: "right", cell: (lease) => h("span", { class: "number" }, span(lease.seconds ?? between(lease.claimedAt ?? lease.startedAt))) },
-    ], leases, { key: (lease) => lease.id ?? lease.jobId, leads: true }),
+      { label: "For", kind: "right", cell: (lease) => h("span", { class: "number" }, span(lease.seconds)) },
+    ], one.leases, { key: (lease) => lease.id, leads: true }),
   );
 }

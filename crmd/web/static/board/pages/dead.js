@@ -81,18 +81,18 @@ async function lettersOf(cause, pages, signal) {
   let told = {};
   for (let at = 0; at < pages; at += 1) {
     told = await read(`/api/dead/${encodeURIComponent(cause)}`, { limit: 50, after: letters.at(-1)?.id }, signal);
-    letters.push(...(told.letters ?? told.jobs));
+    letters.push(...told.letters);
     if (!told.hasMore) break;
   }
   return { letters, hasMore: told.hasMore };
 }
 
 const LETTERS = [
-  { label: "Job", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", {}, h("a", { class: "whole", href: to("job", one.id) }, one.type), " ", tail(one.id)), h("span", { class: "under bad lines-2" }, one.message ?? one.errorMessage)) },
+  { label: "Job", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", {}, h("a", { class: "whole", href: to("job", one.id) }, one.type), " ", tail(one.id)), h("span", { class: "under bad lines-2" }, one.message)) },
   { label: "Status", cell: (one) => badge(one.status) },
-  { label: "Attempts", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.attempt ?? one.retryCount + 1)) },
+  { label: "Attempts", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.attempt)) },
   { label: "Workspace", cell: (one) => tail(one.workspaceId) },
-  { label: "Ended", kind: "right", cell: (one) => when(one.finishedAt ?? one.completedAt) },
+  { label: "Ended", kind: "right", cell: (one) => when(one.finishedAt) },
 ];
 
 /** Ask how fast, count, then set them going. */
@@ -113,12 +113,10 @@ function redrive(cause, described, again) {
     ],
     look: async (values) => {
       const told = await send("/api/dead/redrive", body(values, true));
-      const jobs = countOf(told);
+      const jobs = told.redriven;
       return `${plural(jobs, "letter")} would run again${values.perSecond && jobs ? `, over about ${span(Math.ceil(jobs / values.perSecond))}` : ""}.`;
     },
     act: (values) => send("/api/dead/redrive", body(values, false)),
-    done: (told) => `${plural(countOf(told), "letter")} redriven.`,
+    done: (told) => `${plural(told.redriven, "letter")} redriven.${told.hasMore ? " There are more: do it again." : ""}`,
   }).then(again);
 }
-
-const countOf = (told) => told.redriven ?? told.jobs ?? told.selected ?? told.letters ?? 0;

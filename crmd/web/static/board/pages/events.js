@@ -58,10 +58,8 @@ const COLUMNS = [
   { label: "About", cell: (one) => (one.aggregateType ? h("span", {}, one.aggregateType, " ", tail(one.aggregateId)) : h("span", { class: "faint" }, "–")) },
   { label: "Data", kind: "wide", cell: (one) => h("span", { class: "small soft lines-2 mono" }, gist(one.data)) },
   { label: "Workspace", cell: (one) => tail(one.workspaceId) },
-  { label: "At", kind: "right", cell: (one) => when(atOf(one)) },
+  { label: "At", kind: "right", cell: (one) => when(one.emittedAt) },
 ];
-
-const atOf = (one) => one.emittedAt ?? one.at ?? one.createdAt ?? one.metadata?.timestamp;
 
 function gist(data) {
   const text = Object.entries(data ?? {}).map(([name, value]) => `${name}: ${typeof value === "object" ? JSON.stringify(value) : value}`).join(", ");
@@ -73,21 +71,20 @@ function showOne(page) {
   const trail = ["Events", to("events")];
   kept(page, {
     fetch: async (signal) => {
-      const [trace, event] = await Promise.all([read(`${root}/trace`, {}, signal), read(root, {}, signal).catch((error) => (error.status === 404 || error.status === 405 ? null : Promise.reject(error)))]);
-      return { nodes: trace.nodes ?? trace.chain ?? trace.steps ?? trace.trace ?? [], event };
+      const [{ nodes }, event] = await Promise.all([read(`${root}/trace`, {}, signal), read(root, {}, signal)]);
+      return { nodes, event };
     },
     before: () => head({ title: "Event", trail }),
     draw: ({ nodes, event }) => {
-      const here = event ?? nodes.find((node) => node.id === page.id) ?? { id: page.id, type: "Event" };
       return [
-        head({ title: here.type, trail, about: h("span", {}, copyable(page.id, "Copy the id"), " ", when(atOf(here))) }),
+        head({ title: event.type, trail, about: h("span", {}, copyable(page.id, "Copy the id"), " ", when(event.emittedAt)) }),
         nodes.length > 0 && card("Chain of causes", { note: plural(nodes.length, "event or job", "events and jobs") }, chain(nodes, page.id)),
-        event && card("Event", {}, facts([
+        card("Event", {}, facts([
           ["Version", event.version && String(event.version)],
           ["About", event.aggregateType && h("span", {}, `${event.aggregateType} `, tail(event.aggregateId))],
           ["Workspace", event.workspaceId && tail(event.workspaceId)],
           ["User", event.userId && tail(event.userId)],
-          ["Emitted", when(atOf(event))],
+          ["Emitted", when(event.emittedAt)],
         ], { isWide: true }), h("div", { class: "split" }, h("div", {}, h("h3", {}, "Data"), json(event.data, "Data")), h("div", {}, h("h3", {}, "Metadata"), json(event.metadata, "Metadata")))),
       ];
     },

@@ -29,7 +29,7 @@ export function show(page) {
     log.lines.push(...told.lines);
     log.after = told.nextAfter;
     document.title = `${job.type} · crmd`;
-    return { job, details, why, children, nodes: trace?.nodes ?? trace?.chain ?? trace?.steps ?? [], log: log.lines };
+    return { job, details, why, children, nodes: trace?.nodes ?? [], log: log.lines };
   };
   kept(page, {
     fetch,

@@ -40,7 +40,7 @@ async function pagesOf(filter, pages, signal) {
   let told = null;
   const jobs = [];
   for (let at = 0; at < pages; at += 1) {
-    told = await read("/api/jobs", { ...filter, limit: PAGE, before: jobs.at(-1)?.id }, signal);
+    told = await read("/api/jobs", { ...filter, limit: PAGE, before: told?.nextBefore ?? jobs.at(-1)?.id }, signal);
     jobs.push(...told.jobs);
     if (!told.hasMore) break;
   }
@@ -61,7 +61,7 @@ function top(filter, names) {
     h(
       "div",
       { class: "filters", "data-key": "filters" },
-      search(filter.q, "Id, key or words of an error", (q) => (UUID.test(q) ? (location.hash = to("job", q)) : refine({ q }))),
+      search(filter.q, "Id or part of a job type", (q) => (UUID.test(q) ? (location.hash = to("job", q)) : refine({ q }))),
       choice("Job type", filter.type, [["", "Any job type"], ...names.map((name) => [name, name])], (type) => refine({ type })),
       others.map((name) => h("span", { class: "tag" }, `${{ queue: "Queue", workspaceId: "Workspace", userId: "User", parentId: "Children of" }[name]} …${filter[name].slice(-8)} `, h("a", { href: to("jobs", "", { ...filter, [name]: "" }), "aria-label": `Without ${name}` }, "×"))),
     ),
@@ -72,7 +72,7 @@ function deeds(filter) {
   const wanted = Object.fromEntries(Object.entries({ ...filter, q: "" }).filter(([, value]) => value));
   const described = `${filter.status || "unfinished"} jobs${filter.type ? ` of ${filter.type}` : ""}`;
   const bulk = (action, words) => button(words, () => actOnAll(action, { ...wanted, status: filter.status ? [filter.status] : undefined }, described), { tone: action === "cancel" ? "danger" : "", sign: action === "retry" ? "retry" : null });
-  if (filter.q) return [];
+  if (filter.q || filter.parentId) return [];
   if (["failed", "dead", "cancelled"].includes(filter.status)) return [bulk("retry", "Retry all…")];
   if (["processing", "pending", "scheduled"].includes(filter.status)) return [bulk("cancel", "Cancel all…")];
   return [];

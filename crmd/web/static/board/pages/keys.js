@@ -56,7 +56,7 @@ async function make(again) {
         ...(days ? { expiresAt: new Date(Date.now() + Number(days) * 86_400_000).toISOString() } : {}),
       }),
   });
-  if (told) showing("The new key", h("p", {}, "Copy it now; it cannot be shown again."), h("p", { class: "secret" }, told.key ?? told.secret));
+  if (told) showing("The new key", h("p", {}, "Copy it now; it cannot be shown again."), h("p", { class: "secret" }, told.key));
   again();
 }
 

@@ -19,14 +19,14 @@ export function show(page) {
     fetch: (signal) => listed(pages, signal),
     before: top,
     draw: ({ schedules, hasMore }) => {
-      const shown = schedules.filter((one) => `${one.id ?? one.name} ${one.type}`.toLowerCase().includes(q.toLowerCase()));
+      const shown = schedules.filter((one) => `${one.id} ${one.type}`.toLowerCase().includes(q.toLowerCase()));
       return [
         top(),
         h(
           "section",
           { class: "card", "aria-label": "Schedules" },
           shown.length
-            ? table("Schedules", columns(again), shown, { key: (one) => one.id ?? one.name })
+            ? table("Schedules", columns(again), shown, { key: (one) => one.id })
             : nothing(q ? "No schedule fits" : "No schedules", q ? "Try part of its name or of its job type." : "A plugin declares them, or: crmd schedules add.", { sign: "schedules" }),
           more(shown.length, "schedule", { hasMore, on: () => ((pages += 1), again()) }),
         ),
@@ -49,12 +49,12 @@ async function listed(pages, signal) {
 
 function columns(again) {
   return [
-    { label: "Schedule", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", { class: "strong" }, one.id ?? one.name), h("span", { class: "under" }, h("a", { href: to("jobs", "", { type: one.type }) }, one.type), one.workspaceId && [" · workspace ", tail(one.workspaceId)])) },
+    { label: "Schedule", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", { class: "strong" }, one.name), h("span", { class: "under" }, h("a", { href: to("jobs", "", { type: one.type }) }, one.type), one.workspaceId && [" · workspace ", tail(one.workspaceId)])) },
     { label: "When", cell: (one) => h("div", { class: "lead-words" }, h("code", { class: "nowrap" }, one.expression), h("span", { class: "under nowrap" }, one.timezone)) },
     { label: "State", cell: (one) => state(one) },
     { label: "Next", kind: "wide", cell: (one) => (one.isPaused || one.isDone ? h("span", { class: "faint" }, "–") : h("div", { class: "lead-words" }, when(one.nextTicks[0]), one.nextTicks.length > 1 && h("span", { class: "under" }, "then ", one.nextTicks.slice(1, 3).map((tick, at) => [at > 0 && ", ", when(tick)])))) },
     { label: "Last", kind: "right", cell: (one) => (one.lastJobId ? h("a", { href: to("job", one.lastJobId) }, when(one.lastFiredAt)) : when(one.lastFiredAt, "never")) },
-    { label: "", kind: "right last wide", cell: (one) => h("div", { class: "deeds" }, button("Backfill…", () => backfill(one, again), { tone: "small bare", label: `Backfill ${one.id ?? one.name}` }), pausing(one, again)) },
+    { label: "", kind: "right last wide", cell: (one) => h("div", { class: "deeds" }, button("Backfill…", () => backfill(one, again), { tone: "small bare", label: `Backfill ${one.id}` }), pausing(one, again)) },
   ];
 }
 
@@ -65,11 +65,11 @@ function state(one) {
   return h("div", { class: "lead-words" }, badge("active"), one.lastReason && h("span", { class: "under" }, `last tick: ${one.lastReason}`));
 }
 
-const at = (one, verb) => `/api/schedules/${encodeURIComponent(one.id ?? one.name)}/${verb}`;
+const at = (one, verb) => `/api/schedules/${encodeURIComponent(one.id)}/${verb}`;
 
 function pausing(one, again) {
   if (one.isDone) return null;
-  const name = one.id ?? one.name;
+  const name = one.id;
   if (one.isPaused) {
     const resume = () =>
       asking({
@@ -96,9 +96,9 @@ function pausing(one, again) {
 
 function backfill(one, again) {
   const body = (values, dryRun) => ({ from: values.from, to: values.to, dryRun });
-  const count = (told) => told.ticks?.length ?? told.ticks ?? told.fired ?? told.made ?? 0;
+  const count = (told) => told.ticks.filter((tick) => tick.answer !== "fired_already").length;
   return asking({
-    title: `Backfill ${one.id ?? one.name}`,
+    title: `Backfill ${one.id}`,
     text: "Ticks of a time that is over are fired now; those that have fired already are left out.",
     yes: "Fire them",
     fields: [
