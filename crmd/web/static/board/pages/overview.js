@@ -11,11 +11,13 @@ import { read } from "../wire.js";
 
 export const title = "Overview";
 const SPANS = [["1", "Hour"], ["24", "Day"], ["168", "Week"]];
-const LINKS = {
-  dead: to("dead"), connections: to("connections"), connection: to("connections"), plugins: to("plugins"), plugin: to("plugins"),
-  daemons: to("daemons"), daemon: to("daemons"), schedules: to("schedules"), schedule: to("schedules"), queues: to("queues"), queue: to("queues"),
-  limits: to("queues"), gates: to("queues"), events: to("events"), effects: to("jobs", "", { status: "pending" }), jobs: to("jobs"), audit: to("audit"),
-};
+
+// Where to look for each kind of want.
+function link({ kind, target }) {
+  if (kind === "jobs") return to("jobs", "", { type: target });
+  if (kind === "effects") return to("jobs", "", { status: "pending" });
+  return to({ gates: "queues", failovers: "daemons" }[kind] ?? kind);
+}
 
 export function show(page) {
   const hours = page.query.get("hours") ?? "24";
@@ -32,12 +34,12 @@ export function show(page) {
 function figures(now) {
   const counts = now.counts;
   const figure = (name, value, under, href, tone = "") => h("a", { href, "data-key": name }, h("div", { class: "name" }, name), h("div", { class: `value ${tone}` }, typeof value === "string" ? value : compact(value)), h("div", { class: "under" }, under));
-  const waits = (counts.pending ?? 0) + (counts.scheduled ?? 0);
+  const waits = counts.pending + counts.scheduled;
   return h(
     "div",
     { class: "figures", role: "group", "aria-label": "Now" },
     figure("Running", now.running, "jobs at this moment", to("jobs", "", { status: "processing" })),
-    figure("Waiting", waits, `${compact(counts.scheduled ?? 0)} of them for later`, to("jobs", "", { status: "pending" })),
+    figure("Waiting", waits, `${compact(counts.scheduled)} of them for later`, to("jobs", "", { status: "pending" })),
     figure("Oldest due", now.oldestDueSeconds ? span(now.oldestDueSeconds) : "–", now.oldestDueSeconds ? "waits for its turn" : "nothing waits", to("jobs", "", { status: "pending" })),
     figure("Completed", now.completedDay, "in 24 hours", to("jobs", "", { status: "completed" })),
     figure("Failed", now.failedDay, "in 24 hours, failed or dead", to("dead"), now.failedDay ? "bad" : ""),
@@ -50,12 +52,11 @@ function attention(list) {
 }
 
 function want(one) {
-  const isBad = one.severity === "bad" || one.level === "error" || one.isUrgent;
   return h(
     "li",
-    { "data-tone": isBad ? "bad" : "warn", "data-key": `${one.kind}-${one.text}` },
+    { "data-tone": one.severity === "bad" ? "bad" : "warn", "data-key": `${one.kind}-${one.text}` },
     h("span", { class: "sign" }, icon("dead", 15)),
-    h("div", { class: "words" }, h("a", { href: LINKS[one.kind] ?? to("jobs") }, one.text), one.nextStep && h("div", { class: "small soft" }, one.nextStep)),
+    h("div", { class: "words" }, h("a", { href: link(one) }, one.text), one.nextStep && h("div", { class: "small soft" }, one.nextStep)),
     h("span", { class: "go", "aria-hidden": "true" }, "→"),
   );
 }
