@@ -109,6 +109,10 @@ bench-features: $(VENV)/.developing ## Measure single features: each script in t
 chaos: $(VENV)/.developing ## Let everything fail around real daemons, and check what is left: SECONDS=, DAEMONS=, SEED=
 	@$(BIN)/crmd chaos --seconds $(or $(SECONDS),60) --daemons $(or $(DAEMONS),3) $(if $(SEED),--seed $(SEED))
 
+.PHONY: fuzz
+fuzz: $(VENV)/.developing ## Send about 10,000 made-up requests to a served API: EXAMPLES= for each operation
+	@CRMD_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/python -m pytest -q tests/test_api_fuzz.py
+
 .PHONY: failover
 failover: $(VENV)/.developing ## Fail a Patroni cluster over under load, and check what was told as lost: FAILOVERS=, MODE=sync|async, SEED=
 	@PYTHONPATH=tests/engine:tests/failover $(BIN)/python tests/failover/failing_over.py $(or $(FAILOVERS),3) $(or $(MODE),sync) $(SEED)

@@ -31,6 +31,7 @@ from crmd.api.app import application
 from crmd.api.live import streaming
 from crmd.api.live.serving import telling
 from crmd.api.openapi import document
+from crmd.api.operators import routes as operators
 from crmd.api.state import State
 from crmd.errors import ConfigError
 from crmd.store.pools import open_one_pool
@@ -50,10 +51,15 @@ _SQL = load_queries("crmd.store")
 CONNECTIONS = 8
 SHUTDOWN_SECONDS = 2.0
 HEADER_BYTES_MAX = 16 * 1024
+# A connection without a whole request for so long is closed, one that sends its header byte by byte, too.
+KEEPALIVE_SECONDS = 75.0
+# The rest of a body that was answered already is read away for so long, so that its sender sees the answer.
+LINGER_SECONDS = 5.0
 
 ROUTES: tuple[Route, ...] = (
     *about.ROUTES,
     *jobs.ROUTES,
+    *operators.ROUTES,
     *metrics.ROUTES,
     *job_details.ROUTES,
     *job_bulk.ROUTES,
@@ -121,7 +127,9 @@ async def serving(
             shutdown_timeout=SHUTDOWN_SECONDS,
             max_field_size=HEADER_BYTES_MAX,
             max_line_size=HEADER_BYTES_MAX,
-            keepalive_timeout=75.0,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+            lingering_time=LINGER_SECONDS,
+            auto_decompress=False,  # compressed bodies are refused unread
         )
         await runner.setup()
         try:
