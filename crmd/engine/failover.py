@@ -78,6 +78,11 @@ class Failover:
         self._is_cut = False
         self._unanswered: list[Token] = []
 
+    @property
+    def is_all_told(self) -> bool:
+        """Whether no outcome without an answer waits to be told."""
+        return not self._unanswered
+
     def remember(self, settled: Sequence[Settled], *, is_current: bool) -> None:
         """A batch of outcomes is committed; for nothing, if a newer timeline was seen meanwhile."""
         if not is_current:
@@ -106,7 +111,7 @@ class Failover:
             after: That of the new primary.
             stopped: Claims of jobs that ran when it ended.
         """
-        batches = list(self._batches)
+        batches, unanswered = list(self._batches), len(self._unanswered)
         stopped = list(dict.fromkeys((*stopped, *self._unanswered)))
         losses = await _losses(connection, daemon_id, batches, stopped)
         is_complete = not self._is_cut or not batches or _begins_well(batches[0], losses)
@@ -121,8 +126,10 @@ class Failover:
             before.number, after.number, len(stopped), len(losses.claims), len(losses.outcomes), checked,
             len(losses.jobs), "" if is_complete else " and what came before them", kept_until or "an unknown time",
         )  # fmt: skip
-        self._unanswered.clear()
-        self._batches = deque(left for batch in batches if (left := batch.without({*losses.outcomes, *losses.jobs})))
+        # Others may have come meanwhile; they are told the next time.
+        del self._unanswered[:unanswered]
+        told = {*losses.outcomes, *losses.jobs}
+        self._batches = deque(left for batch in self._batches if (left := batch.without(told)))
         self._count = sum(map(len, self._batches))
 
 

@@ -115,6 +115,8 @@ class Incarnation:
             now = await read_timeline(connection)
             if self._timeline is not None and now is not None and now != self._timeline:
                 await self._failover.tell(connection, daemon_id, self._timeline, now, self._stopped)
+                while not self._failover.is_all_told:
+                    await self._failover.tell(connection, daemon_id, self._timeline, now, [])
                 self._timeline, self._stopped = now, []
         if not self._executor.runs:
             await release_all(self._pools.control, daemon_id)
