@@ -3,8 +3,8 @@
 CREATE INDEX archive_workspace_finished ON crmd.archive (workspace_id, finished_at) WHERE workspace_id IS NOT NULL;
 
 -- Daemons with open streams. While there is a row, other daemons tell at once what they change in these workspaces; it is
--- a hint, and lost with the server's memory without harm: every daemon also looks by itself.
-CREATE UNLOGGED TABLE crmd.watching (
+-- a hint: every daemon also looks by itself.
+CREATE TABLE crmd.watching (
     id         uuid PRIMARY KEY,             -- of the hub, random per start
     workspaces uuid[],                       -- NULL: all, and jobs of none
     expires_at timestamptz NOT NULL
