@@ -23,7 +23,7 @@ INSERT INTO crmd.archive (id, finished_at, run_at, created_at, started_at, fence
     snooze_count, status, type, queue, priority, payload, workspace_id, progress, errors, result)
 SELECT pg_temp.id_at(d.at), d.started_at + make_interval(secs => k.seconds * (0.3 + d.luck * 2)), d.at, d.at, d.started_at, d.attempt, d.attempt, 3,
     0, 0, d.status, k.type, k.queue, CASE WHEN d.luck < 0.05 THEN 'high' ELSE 'normal' END,
-    jsonb_build_object('contact_ids', jsonb_build_array(d.n, d.n + 1, d.n + 2), 'source', 'website'), t.id,
+    jsonb_build_object('contactIds', jsonb_build_array(d.n, d.n + 1, d.n + 2), 'source', 'website'), t.id,
     CASE WHEN k.total IS NOT NULL THEN jsonb_build_object('done', k.total, 'total', k.total, 'succeeded', k.total) END,
     CASE WHEN d.status IN ('failed', 'dead') THEN (
         SELECT jsonb_agg(jsonb_build_object('attempt', a, 'at', to_char(d.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
@@ -41,7 +41,7 @@ JOIN kind k ON k.n = 1 + d.n % 7 JOIN tenant t ON t.n = 1 + (d.n / 7) % 4 JOIN f
 
 -- What waits.
 INSERT INTO crmd.job (id, run_at, rank_at, created_at, max_attempts, type, queue, priority, payload, workspace_id)
-SELECT pg_temp.id_at(j.at), j.run_at, j.run_at, j.at, 3, k.type, k.queue, 'normal', '{"contact_ids": [7, 8, 9], "source": "website"}', t.id
+SELECT pg_temp.id_at(j.at), j.run_at, j.run_at, j.at, 3, k.type, k.queue, 'normal', '{"contactIds": [7, 8, 9], "source": "website"}', t.id
 FROM (SELECT n, clock_timestamp() - make_interval(secs => n * 3) AS at,
           clock_timestamp() + make_interval(secs => CASE WHEN n % 3 = 0 THEN -n * 2.9 ELSE n * 97 END) AS run_at
       FROM generate_series(1, 60) n) j
@@ -57,7 +57,7 @@ FROM generate_series(1, 3) n;
 INSERT INTO crmd.lease (id, claim_id, daemon_id, claimed_at, run_at, rank_at, created_at, fence, attempt, max_attempts,
     crash_count, snooze_count, type, queue, priority, payload, workspace_id, started_at, progress)
 SELECT pg_temp.id_at(l.at), gen_random_uuid(), ('0198a5c0-0000-7000-8000-00000000000' || 1 + l.n % 2)::uuid, l.at, l.at, l.at, l.at, 1, 1, 3,
-    0, 0, k.type, k.queue, 'normal', '{"contact_ids": [101, 102, 103, 104], "source": "website"}', t.id, l.at,
+    0, 0, k.type, k.queue, 'normal', '{"contactIds": [101, 102, 103, 104], "source": "website"}', t.id, l.at,
     CASE WHEN k.total IS NOT NULL THEN jsonb_build_object('done', k.total * l.n / 9, 'total', k.total, 'note', 'reading websites',
         'succeeded', k.total * l.n / 9 - 2, 'blocked', 2, 'reasons', '{"no website": 2}'::jsonb) END
 FROM (SELECT n, clock_timestamp() - make_interval(secs => n * 11) AS at FROM generate_series(1, 8) n) l

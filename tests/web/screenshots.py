@@ -64,6 +64,7 @@ async def test_every_page_has_its_picture(workbench: Workbench, browser: Browser
 
 async def stands(page: Page) -> None:
     """Wait until a page shows what it fetched."""
+    await page.until("document.querySelector('main').dataset.place === location.hash")
     await page.until("!!document.querySelector('main h1') && !document.querySelector('.bones')")
     assert await page.run("return document.querySelector('.trouble')?.innerText ?? ''") == ""
 

@@ -23,7 +23,7 @@ RUNNING = """
 INSERT INTO crmd.lease (id, claim_id, daemon_id, claimed_at, run_at, rank_at, created_at, fence, attempt, max_attempts,
     crash_count, snooze_count, type, queue, priority, payload, started_at)
 SELECT crmd.uuid7(), gen_random_uuid(), d.id, c.now, c.now, c.now, c.now, 1, 1, 3,
-    0, 0, 'import-deals', 'slow', 'normal', '{"contact_ids": [1]}', c.now
+    0, 0, 'import-deals', 'slow', 'normal', '{"contactIds": [1]}', c.now
 FROM crmd.daemon d, (SELECT crmd.clock() AS now) c LIMIT 1 RETURNING id
 """
 SAY = """
@@ -45,7 +45,7 @@ async def entered(browser: Browser, api: ApiServer, **look: Any) -> Page:  # noq
 
 async def test_an_operator_at_work(workbench: Workbench, browser: Browser) -> None:
     """Log in, retry a failed job, cancel one that runs, redrive, pause a queue: it is asked, done and audited."""
-    failed = await workbench.enqueue("send-campaign", {"contact_ids": [1], "source": "nowhere"})
+    failed = await workbench.enqueue("send-campaign", {"contactIds": [1], "source": "nowhere"})
     await workbench.drain()
     async with api_over(workbench) as api:
         page = await entered(browser, api)
@@ -70,7 +70,7 @@ async def _retry(page: Page, api: ApiServer, workbench: Workbench, failed: UUID)
     await page.see(".badge", "Failed")
     await page.see(".attempts .message", "the campaign has no sender")
     await page.click("button", "Edit and run")
-    await page.type("dialog textarea", '{"contact_ids": [1], "source": "website"}')
+    await page.type("dialog textarea", '{"contactIds": [1], "source": "website"}')
     await page.click("dialog button", "Run with this payload")
     await page.until("!location.hash.includes(given[0])", str(failed))
     await workbench.drain()
@@ -95,7 +95,7 @@ async def _cancel(page: Page, api: ApiServer, workbench: Workbench) -> None:
 
 async def _redrive(page: Page, api: ApiServer, workbench: Workbench) -> None:
     for _ in range(3):
-        await workbench.enqueue("send-campaign", {"contact_ids": [2], "source": "nowhere"})
+        await workbench.enqueue("send-campaign", {"contactIds": [2], "source": "nowhere"})
     await workbench.drain()
     await page.open(f"{api.address}/#/dead")
     await page.click("td button", "Redrive")
@@ -164,7 +164,7 @@ async def test_whoever_is_nobody_stays_outside(
 
 async def test_what_jobs_say_stays_text(workbench: Workbench, browser: Browser) -> None:
     """Markup in a payload, an error or an event is shown as it stands and does nothing."""
-    job = await workbench.enqueue("send-campaign", {"contact_ids": [1], "source": "nowhere"})
+    job = await workbench.enqueue("send-campaign", {"contactIds": [1], "source": "nowhere"})
     await workbench.drain()
     await workbench._pool.execute(SAY, job.id, HOSTILE)
     async with api_over(workbench) as api:
@@ -185,7 +185,7 @@ async def test_a_daemon_that_goes_and_comes(workbench: Workbench, browser: Brows
         await page.offline(is_offline=True)
         await page.see(".trouble", "The daemon does not answer")
         await page.see(".nothing", "No jobs yet")
-        await workbench.enqueue("import-deals", {"contact_ids": []})
+        await workbench.enqueue("import-deals", {"contactIds": []})
         await page.offline(is_offline=False)
         await page.click("button", "Try again")
         await page.see("td", "import-deals")

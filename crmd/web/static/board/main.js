@@ -34,7 +34,7 @@ async function show() {
   leave = control;
   const here = place();
   const name = PAGES[here.name] ? here.name : "overview";
-  const root = h("main", { id: "page", tabindex: "-1" });
+  const root = h("main", { id: "page", tabindex: "-1", "data-place": location.hash });
   frame(document.getElementById("frame"), name, root);
   window.scrollTo(0, 0);
   try {
