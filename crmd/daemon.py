@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from crmd.alerts.watching import Watching
 from crmd.api.server import serving
 from crmd.clock import boot_seconds
 from crmd.composition import engine_options, opened, renewed
 from crmd.engine.engine import Engine
-from crmd.engine.forever import forever
 from crmd.errors import ConfigError, CrmdError
 from crmd.lone_error import lone_error
+from crmd.onlooker import look_on
 from crmd.providing import known_plugins
 from crmd.store.pools import UNREACHABLE
 from crmd.systemd import (
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from crmd.composition import Opened
-    from crmd.config.alert_settings import Alerts
     from crmd.config.api_settings import Api
     from crmd.config.loading import Config
     from crmd.plugins import Entry
@@ -109,8 +107,7 @@ class Daemon:
                 tasks.start_soon(self._feed_watchdog, engine)
                 tasks.start_soon(self._tell_status, engine)
                 tasks.start_soon(self._retry_broken, engine)
-                watching = Watching(everything.services, everything.provider_http, self._alert_settings)
-                tasks.start_soon(forever, "watching the fleet", watching.look_once, lambda _: None)
+                tasks.start_soon(look_on, everything.services, everything.provider_http, self._config)
                 if self.beside is not None:
                     tasks.start_soon(self._run_beside, everything, engine)
                 await engine.run(self.stop, self._ready)
@@ -120,9 +117,9 @@ class Daemon:
         assert self._opened is not None  # noqa: S101 - the API is served behind it
         return self._opened.config.api
 
-    def _alert_settings(self) -> Alerts:
+    def _config(self) -> Config:
         assert self._opened is not None  # noqa: S101 - faults are looked for behind it
-        return self._opened.config.alerts
+        return self._opened.config
 
     def _tick_days(self) -> int:
         assert self._opened is not None  # noqa: S101 - the API is served behind it

@@ -83,7 +83,7 @@ def test_every_metric_is_told() -> None:
     rows = [line for line in page.splitlines() if line.startswith("| `crmd_")]
     told = {}
     for line in rows:
-        name, labels, meaning = (part.strip() for part in line.strip("|").split(" | ") if part is not None)
+        name, labels, meaning = (part.strip() for part in line.strip("|").split(" | "))
         told[name.strip("`")] = (labels, meaning.removesuffix(" (histogram)"))
     suffix = {"counter": "_total"}
     assert told == {

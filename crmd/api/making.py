@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,9 +15,10 @@ from crmd.errors import UsageError
 from crmd.store import jobs
 from crmd.store.queries import load_queries
 from crmd.stored_text import PAYLOAD_BYTES_MAX
+from crmd.tracing.place import checked_traceparent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from crmd.api.route import Call
     from crmd.job_type import JobType
@@ -142,13 +144,33 @@ async def make(call: Call, connection: Connection, new: jobs.NewJobs) -> list[En
         Problem: 404, 422 or 429.
     """
     try:
-        made = await jobs.enqueue_many(connection, new, is_text=True)
+        made = await jobs.enqueue_many(connection, _traced(call, new), is_text=True)
     except asyncpg.DataError as error:
         raise Problem(422, "invalid", f"PostgreSQL cannot keep this (SQLSTATE {error.sqlstate}).") from None
+    check_admitted(new.type, made)
     fresh = [one.id for one in made if one.is_new]
     if fresh and call.workspace_id is not None:
         await connection.execute(_SQL.api_job_made, fresh, call.workspace_id, call.identity.user_id)
     return made
+
+
+def _traced(call: Call, new: jobs.NewJobs) -> jobs.NewJobs:
+    """The jobs go on with the caller's trace, where jobs are traced."""
+    trace = checked_traceparent(call.request.headers.get("traceparent"))
+    if trace is None or call.state.services.tracer is None:
+        return new
+    meta = msgspec.json.decode(new.meta or "{}")
+    return dataclasses.replace(new, meta=msgspec.json.encode({**meta, "traceparent": trace}).decode())
+
+
+def check_admitted(job_type: str, made: Sequence[Enqueued]) -> None:
+    """Whether none was turned away by a limit that takes no more; there is no job of such a one's id.
+
+    Raises:
+        Problem: 429.
+    """
+    if any(one.answer == "rejected" for one in made):
+        raise _too_many(f"A full limit of {job_type} takes no more jobs now.", BUSY_WAIT_SECONDS)
 
 
 def _of_payload(error: UsageError, path: str) -> Problem:

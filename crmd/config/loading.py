@@ -26,6 +26,7 @@ from crmd.config.settings import (
     Webhooks,
 )
 from crmd.config.tables import parameters, tables_of
+from crmd.config.tracing_settings import Tracing
 from crmd.config.validation import Problem, Table, check_table
 from crmd.errors import ConfigError
 
@@ -54,6 +55,7 @@ class Config:
     path: Path | None = None
     alerts: Alerts = field(default_factory=Alerts)
     api: Api = field(default_factory=Api)
+    tracing: Tracing = field(default_factory=Tracing)
     database: Database = field(default_factory=Database)
     daemon: Daemon = field(default_factory=Daemon)
     log: Log = field(default_factory=Log)

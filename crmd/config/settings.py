@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 
 from crmd.config.alert_settings import Alerts
 from crmd.config.api_settings import Api
+from crmd.config.tracing_settings import Tracing
 from crmd.secret import Secret
 
 Count = Annotated[int, Meta(ge=1)]
@@ -197,6 +198,7 @@ SECTIONS: dict[str, type[Struct]] = {
     "vault": Vault,
     "alerts": Alerts,
     "api": Api,
+    "tracing": Tracing,
     "webhooks": Webhooks,
 }
 """Tables with fixed keys: `[section]`."""

@@ -219,7 +219,8 @@ class Executor:
             run = queue.buffer.popleft()
             self._stand_by(queue)
             run.scope = scope
-            outcome = await handle(run, self._services)
+            tracer = self._services.tracer
+            outcome = await (handle if tracer is None else tracer.handle)(run, self._services)
             if run.scope is not scope:  # given up meanwhile
                 self.abandoned.ended(run)
                 return False

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from crmd.engine.cause import cause_of
+from crmd.engine.cause import meta_of
 from crmd.errors import UsageError
 from crmd.store import families, jobs
 from crmd.stored_text import encode_json
@@ -47,7 +47,7 @@ class Relatives:
         self._run.has_children = True
         wanted = self._written(children)
         return await families.start_children(
-            connection, row["id"], wanted, row["workspace_id"], row["user_id"], encode_json(cause_of(row))
+            connection, row["id"], wanted, row["workspace_id"], row["user_id"], encode_json(meta_of(self._run))
         )
 
     async def batch(
@@ -58,8 +58,9 @@ class Relatives:
         wanted = self._written(jobs)
         success, finish = (None if one is None else encode_json(self._checked(one)) for one in (on_success, on_finish))
         async with self._as_engine() as connection:
+            meta = encode_json(meta_of(self._run))
             return await families.start_batch(
-                connection, wanted, (success, finish), row["workspace_id"], row["user_id"], encode_json(cause_of(row))
+                connection, wanted, (success, finish), row["workspace_id"], row["user_id"], meta
             )
 
     async def batch_add(self, batch_id: UUID, jobs: Sequence[NewChild]) -> list[UUID]:

@@ -66,6 +66,7 @@ class Run(msgspec.Struct, eq=False):
         claimed: Its row as the claim answered it; `row` has all columns.
         job_type: What it is.
         token: What proves that it is held.
+        trace: Header `traceparent` of this attempt, for the jobs that it starts; empty: it is not traced.
         has_children: By this attempt; the settler asks for those that earlier ones have started.
     """
 
@@ -79,6 +80,7 @@ class Run(msgspec.Struct, eq=False):
     has_children: bool = False
     started: float = 0.0
     ended: float = 0.0
+    trace: str = ""
     deadline: float = 0.0
     stopped: float = 0.0
     _row: Mapping[str, Any] | None = None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from crmd.engine.blame import Blame
 from crmd.engine.watchers import Watchers
+from crmd.registry import Registry
 from crmd.store.figures import Patience
 from crmd.tally import Tally
 
@@ -15,13 +16,22 @@ if TYPE_CHECKING:
 
     from crmd.connections.opening import Connections
     from crmd.engine.placing import Places
+    from crmd.engine.run import Run
     from crmd.event_handler import SyncHandler
     from crmd.http.client import GuardedClient
     from crmd.http.limiter import Limiter, Rate
     from crmd.job_type import JobType
+    from crmd.outcome import Outcome
     from crmd.projection import Projection
     from crmd.store.pools import Pools
     from crmd.webhooks.sender import Sender
+
+
+class Tracing(Protocol):
+    """Stands in for `crmd.engine.handling.handle`, and traces what that does."""
+
+    async def handle(self, run: Run, services: Services) -> Outcome:
+        """As that does."""
 
 
 @dataclass(slots=True)
@@ -40,7 +50,9 @@ class Services:
         suspect_types: As `job_types`, for jobs that run alone because a daemon died of one of them.
         versions: Distribution and version of each loaded plugin.
         blame: What jobs did to the daemon, by plugin.
+        registry: The plugins, loaded and broken.
         tally: What this daemon counts.
+        tracer: Runs attempts inside spans; None: nothing is traced.
         patience: What counts as late in the figures of the fleet.
         watchers: Want to hear at once which jobs change here.
     """
@@ -59,7 +71,9 @@ class Services:
     versions: Mapping[str, str] = field(default_factory=dict)
     blame: Blame = field(default_factory=Blame)
     tally: Tally = field(default_factory=Tally)
+    tracer: Tracing | None = None
     patience: Patience = field(default_factory=Patience)
     watchers: Watchers = field(default_factory=Watchers)
     sync_handlers: tuple[SyncHandler, ...] = ()
     projections: tuple[Projection, ...] = ()
+    registry: Registry = field(default_factory=lambda: Registry((), ()))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
-from crmd.engine.cause import cause_of
+from crmd.engine.cause import meta_of
 from crmd.errors import UsageError
 from crmd.store import jobs
 from crmd.stored_text import encode_json
@@ -81,7 +81,7 @@ class Starter:
                 payload_version=known.version,
                 unique_keys=unique_keys,
                 parent_id=row["id"] if is_child else None,
-                meta=cause_of(row),
+                meta=meta_of(self._run),
                 **options,
             )
         )

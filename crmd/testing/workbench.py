@@ -223,7 +223,7 @@ class Workbench:
         if row["unique_key"] is not None:  # what a claimer does once a job has started
             await leases.free_started(self._pool, [row["id"]], [row["unique_key"]])
         own_task.begin()
-        self._settler.add(run, await handle(run, services))
+        self._settler.add(run, await (services.tracer.handle if services.tracer else handle)(run, services))
         await self._settler.settle_once()
 
 
