@@ -143,6 +143,7 @@ async def working(
             is_role_changed=await app_role.is_needed(pools.control) if is_role_changed is None else is_role_changed,
             sync_handlers=timed(loaded.registry.sync_handlers, limiter.tally),
             projections=loaded.registry.projections,
+            registry=loaded.registry,
             tally=limiter.tally,
             webhooks=sender,
         )

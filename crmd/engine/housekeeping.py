@@ -16,7 +16,7 @@ from crmd.engine.scheduler import schedule_once
 from crmd.engine.suspect_claimer import claim_suspects_once
 from crmd.engine.upkeep import upkeep_once
 from crmd.events.projecting import Projecting
-from crmd.store import steps
+from crmd.store import history, steps
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 REAP_SECONDS = 1.0
 AUDIT_SECONDS = 60.0
 RESUME_SECONDS = 1.0
+COUNT_SECONDS = 60.0
 RESUME_MAX = 1000
 # A primary that was cut off and goes on is left after this long and the time of one attempt to connect.
 FOLLOW_SECONDS = 2.0
@@ -150,6 +151,10 @@ class Housekeeping:
     async def reconcile_once(self) -> float:
         """Effects whose sender is gone, and jobs that waited for one."""
         return await reconcile_once(self._pool)
+
+    async def count_once(self) -> float:
+        """Figures of what has ended, which lists and views show."""
+        return 0.0 if await history.count_once(self._pool) else COUNT_SECONDS
 
     async def resume_once(self) -> float:
         """Jobs that wait for an event which an emitter and they missed of each other."""
