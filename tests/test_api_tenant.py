@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import enqueue_jobs
 import pytest
 import sample_jobs
 from api_server import api_over
@@ -158,3 +159,39 @@ async def test_events_are_emitted_and_found(workbench: Workbench) -> None:
         assert (await api.ask("GET", f"{place}?type=other.*", key=key)).body["events"] == []
         bad = await api.ask("POST", place, {"type": "No Type"}, key=key)
         assert (bad.status, bad.body["errors"][0]["path"]) == (422, "$.type")
+
+
+@pytest.mark.crmd_plugins(sample_jobs, enqueue_jobs)
+async def test_a_job_that_a_limit_turns_away_is_no_success(workbench: Workbench) -> None:
+    """Where a full limit takes no more jobs, a POST is told to come again: alone, in bulk, or as a retry."""
+    async with api_over(workbench) as api:
+        jobs = f"/api/workspaces/{uuid4()}/jobs"
+        made = [await api.ask("POST", jobs, {"type": "seats"}) for _ in range(3)]
+        assert [one.status for one in made] == [201, 201, 429]
+        assert int(made[2].headers["Retry-After"]) >= 1
+        bulk = await api.ask("POST", f"{jobs}/bulk", {"jobs": [{"type": "add-one"}, {"type": "seats"}]})
+        assert bulk.status == 429
+        assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.job") == 2
+        await api.ask("POST", f"{made[0].headers['Location']}/cancel", {})
+        await api.ask("POST", jobs, {"type": "seats"})
+        assert (await api.ask("POST", f"{made[0].headers['Location']}/retry", {})).status == 429
+
+
+async def test_a_job_is_run_again_once_per_key(workbench: Workbench) -> None:
+    """One Idempotency-Key makes one new job; an unended job, an unknown step and a lost payload are told."""
+    async with api_over(workbench) as api:
+        jobs = f"/api/workspaces/{uuid4()}/jobs"
+        first = (await api.ask("POST", jobs, {"type": "add-one", "payload": {"number": 1}})).headers["Location"]
+        assert (await api.ask("POST", f"{first}/retry", {})).status == 409
+        await workbench.drain()
+        again = [
+            await api.ask("POST", f"{first}/retry", {"payload": {"number": 5}}, Idempotency_Key="r") for _ in range(2)
+        ]
+        assert (again[0].status, again[0].body) == (201, again[1].body)
+        assert [done.result for done in await workbench.drain()] == [{"number": 6}]
+        wrong = await api.ask("POST", f"{first}/retry", {"fromStep": "charge"})
+        assert (wrong.status, wrong.body["errors"][0]["path"]) == (422, "$.fromStep")
+        await workbench._pool.execute("UPDATE crmd.archive SET meta = meta || '{\"isPayloadGone\": true}'")
+        gone = await api.ask("POST", f"{first}/retry", {})
+        assert (gone.status, gone.body["errors"][0]["path"]) == (422, "$.payload")
+        assert (await api.ask("POST", f"{first}/retry", {"payload": {"number": 7}})).status == 201

@@ -15,6 +15,7 @@ from crmd.api.job_view import Job, Priority, Status, job_of
 from crmd.api.making import Kept
 from crmd.api.problem import Problem, not_found
 from crmd.api.reading import uuid_in
+from crmd.api.retrying import Retrying, again_of, retried
 from crmd.api.route import RAW, Answer, Call, Route, routed
 from crmd.store import jobs as stored_jobs
 from crmd.store.pools import Connection  # noqa: TC001 - route handlers are read at run time
@@ -184,43 +185,28 @@ async def cancel_job(call: Call, body: Reason) -> Made:
             raise Problem(409, "conflict", f"The job is {ended} already.")
 
 
-class Retrying(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """How a job is run again."""
-
-    payload: Annotated[dict[str, Any] | None, Meta(description="instead of the old one")] = None
-    only_failed_items: bool = False
-    is_resumed: Annotated[bool, Meta(description="steps that were done stay done")] = False
-    from_step: Annotated[Name | None, Meta(description="this step and all after it are done again")] = None
-
-
 @routed("POST", "/api/workspaces/{workspaceId}/jobs/{jobId}/retry", scope="enqueue", tag="jobs", status=201,
-        problems=(409,))  # fmt: skip
-async def retry_job(call: Call, body: Retrying) -> Made:
+        is_idempotent=True, problems=(409,))  # fmt: skip
+async def retry_job(call: Call, body: Retrying) -> Answer[Made]:
     """Run an ended job again, as a new job."""
     row = await seen(call)
-    job_type = making.job_type_of(call, row["type"], "jobId")
-    payload = None if body.payload is None else msgspec.json.decode(making.encoded(call, job_type, body.payload))
-    again = stored_jobs.Again(
-        payload=payload,
-        is_failed_items=body.only_failed_items,
-        is_resumed=body.is_resumed or body.from_step is not None,
-        from_step=body.from_step,
-    )
-    async with (
-        call.state.acting(call.identity, "jobs.retry", row["id"], workspace_id=row["workspace_id"]) as found,
-        call.state.pool.acquire() as connection,
-        connection.transaction(),
-    ):
-        if call.workspace_id is not None:
-            await making.check_room(call, connection)
-        made = await stored_jobs.retry(connection, row["id"], again)
-        if made is None:
-            raise Problem(409, "conflict", "The job has not ended yet.", hint="Cancel it first.")
-        if made.is_new and call.workspace_id is not None:
-            await connection.execute(_SQL.api_job_made, [made.id], call.workspace_id, call.identity.user_id)
-        found["job"] = str(made.id)
-    call.state.changed(row["workspace_id"], made.id)
-    return Made(success=True, job_id=made.id, status="pending", message="The job runs again, as a new one.")
+    again = await again_of(call, row, body)
+
+    async def work(connection: Connection) -> Kept:
+        job_id = await retried(call, connection, row, again)
+        words = "The job runs again, as a new one."
+        return Kept(201, Made(success=True, job_id=job_id, status="pending", message=words))
+
+    # Answers are kept for workspaces.
+    key = None if call.workspace_id is None else call.request.headers.get("Idempotency-Key")
+    async with call.state.acting(
+        call.identity, "jobs.retry", row["id"], workspace_id=row["workspace_id"]
+    ) as found:
+        kept, is_replayed = await making.once(call, key, call.request[RAW], work)
+        made = msgspec.convert(kept.body, Made) if is_replayed else kept.body
+        found["job"] = str(made.job_id)
+    call.state.changed(row["workspace_id"], made.job_id)
+    return Answer(made, kept.status, {"Idempotency-Replayed": "true"} if is_replayed else None)
 
 
 ROUTES: tuple[Route, ...] = (create_job, list_jobs, get_job, cancel_job, retry_job)
