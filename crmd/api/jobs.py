@@ -199,9 +199,7 @@ async def retry_job(call: Call, body: Retrying) -> Answer[Made]:
 
     # Answers are kept for workspaces.
     key = None if call.workspace_id is None else call.request.headers.get("Idempotency-Key")
-    async with call.state.acting(
-        call.identity, "jobs.retry", row["id"], workspace_id=row["workspace_id"]
-    ) as found:
+    async with call.state.acting(call.identity, "jobs.retry", row["id"], workspace_id=row["workspace_id"]) as found:
         kept, is_replayed = await making.once(call, key, call.request[RAW], work)
         made = msgspec.convert(kept.body, Made) if is_replayed else kept.body
         found["job"] = str(made.job_id)

@@ -148,7 +148,6 @@ async def make(call: Call, connection: Connection, new: jobs.NewJobs) -> list[En
     except asyncpg.DataError as error:
         raise Problem(422, "invalid", f"PostgreSQL cannot keep this (SQLSTATE {error.sqlstate}).") from None
     check_admitted(new.type, made)
-    check_admitted(new.type, made)
     fresh = [one.id for one in made if one.is_new]
     if fresh and call.workspace_id is not None:
         await connection.execute(_SQL.api_job_made, fresh, call.workspace_id, call.identity.user_id)
@@ -162,16 +161,6 @@ def _traced(call: Call, new: jobs.NewJobs) -> jobs.NewJobs:
         return new
     meta = msgspec.json.decode(new.meta or "{}")
     return dataclasses.replace(new, meta=msgspec.json.encode({**meta, "traceparent": trace}).decode())
-
-
-def check_admitted(job_type: str, made: Sequence[Enqueued]) -> None:
-    """Whether none was turned away by a limit that takes no more; there is no job of such a one's id.
-
-    Raises:
-        Problem: 429.
-    """
-    if any(one.answer == "rejected" for one in made):
-        raise _too_many(f"A full limit of {job_type} takes no more jobs now.", BUSY_WAIT_SECONDS)
 
 
 def check_admitted(job_type: str, made: Sequence[Enqueued]) -> None:
