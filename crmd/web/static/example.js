@@ -10,7 +10,8 @@ let status;
 function connect({ workspaceId, token }) {
   status?.close();
   status = new JobStatus({ workspaceId, token });
-  status.addEventListener("connection", ({ detail }) => { form.elements.connection.value = detail.state; });
+  const own = status;
+  own.addEventListener("connection", () => { if (own === status) form.elements.connection.value = own.connection; });
   toasts.status = progress.status = status;
 }
 
