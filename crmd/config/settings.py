@@ -198,8 +198,8 @@ SECTIONS: dict[str, type[Struct]] = {
     "vault": Vault,
     "alerts": Alerts,
     "api": Api,
-    "tracing": Tracing,
     "webhooks": Webhooks,
+    "tracing": Tracing,
 }
 """Tables with fixed keys: `[section]`."""
 
