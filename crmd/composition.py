@@ -164,8 +164,9 @@ async def renewed(before: Opened, config: Config, loaded: Loaded) -> Opened:
     services.sync_handlers = timed(loaded.registry.sync_handlers, services.tally)
     services.projections, services.versions = loaded.registry.projections, loaded.registry.versions
     providers = providers_of(config, loaded.registry)
+    known = providers_of(config, loaded.registry)
     services.connections = connections_of(
-        config, providers, before.pools, before.provider_http, services.limiter, before.vault
+        config, known, before.pools, before.provider_http, services.limiter, before.vault
     )
     after = dataclasses.replace(before, config=config, loaded=loaded)
     if services.places is not None:

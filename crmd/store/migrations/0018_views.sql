@@ -343,8 +343,26 @@ CREATE VIEW crmd.jobs_by_user WITH (security_invoker = true) AS
         SELECT r.* FROM crmd.users_between((SELECT u.hour_at FROM crmd.ended_until u), 'infinity') r) b
     GROUP BY b.workspace_id, b.user_id;
 
+-- Lets a role look at all workspaces with SQL: these views and what they are made of, no secrets and no keys.
+CREATE FUNCTION crmd.grant_views(role_name text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+    v_table text;
+BEGIN
+    EXECUTE format('GRANT USAGE ON SCHEMA crmd TO %I', role_name);
+    EXECUTE format('GRANT SELECT ON crmd.job, crmd.lease, crmd.archive, crmd.daemon, crmd.ended_minute, crmd.ended_hour, '
+        'crmd.ended_user, crmd.ended_until, crmd.depth_minute, crmd.jobs, crmd.ended_by_minute, crmd.ended_by_hour, '
+        'crmd.job_statistics, crmd.stuck_jobs, crmd.recent_failures, crmd.jobs_by_user TO %I', role_name);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION crmd.clock, crmd.workspace_id, crmd.waits_for, crmd.time_step, '
+        'crmd.ended_between, crmd.users_between TO %I', role_name);
+    FOREACH v_table IN ARRAY ARRAY['job', 'lease', 'archive', 'ended_user'] LOOP
+        EXECUTE format('DROP POLICY IF EXISTS %I ON crmd.%I', 'views_' || role_name, v_table);
+        EXECUTE format('CREATE POLICY %I ON crmd.%I FOR SELECT TO %I USING (true)', 'views_' || role_name, v_table, role_name);
+    END LOOP;
+END $$;
+
 ALTER TABLE crmd.ended_user ENABLE ROW LEVEL SECURITY;
-REVOKE EXECUTE ON FUNCTION crmd.list_jobs, crmd.listed_jobs, crmd.waiting_status, crmd.count_ended FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION crmd.list_jobs, crmd.listed_jobs, crmd.waiting_status, crmd.count_ended, crmd.time_step,
+    crmd.ended_between, crmd.users_between, crmd.grant_views FROM PUBLIC;
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'crmd_api') THEN
