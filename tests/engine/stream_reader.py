@@ -84,8 +84,25 @@ class Reader:
         return self.heard[-1].id
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where streams come from.
+
+    Attributes:
+        session: Of the client.
+        address: Of the server.
+        key: To be sent.
+    """
+
+    session: aiohttp.ClientSession
+    address: str
+    key: str
+
+
 @contextlib.asynccontextmanager
-async def watching(api: ApiServer, path: str, *, key: str | None = None, after: str = "") -> AsyncIterator[Reader]:
+async def watching(
+    api: ApiServer | Source, path: str, *, key: str | None = None, after: str = ""
+) -> AsyncIterator[Reader]:
     """A stream, open within the block."""
     headers = {"Authorization": f"Bearer {api.key if key is None else key}"}
     if after:
