@@ -159,14 +159,17 @@ async def renewed(before: Opened, config: Config, loaded: Loaded) -> Opened:
     loaded = await prepare(before.pools, config, loaded)
     services = before.services
     services.settings, services.rates = loaded.settings, rates_of(config)
-    services.webhooks.settings = config.webhooks
+    services.webhooks.settings, services.registry = config.webhooks, loaded.registry
     services.job_types = with_sender(loaded.job_types, services.webhooks)
     services.sync_handlers = timed(loaded.registry.sync_handlers, services.tally)
     services.projections, services.versions = loaded.registry.projections, loaded.registry.versions
-    providers = providers_of(config, loaded.registry)
-    known = providers_of(config, loaded.registry)
     services.connections = connections_of(
-        config, known, before.pools, before.provider_http, services.limiter, before.vault
+        config,
+        providers_of(config, loaded.registry),
+        before.pools,
+        before.provider_http,
+        services.limiter,
+        before.vault,
     )
     after = dataclasses.replace(before, config=config, loaded=loaded)
     if services.places is not None:
