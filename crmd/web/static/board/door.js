@@ -2,24 +2,24 @@
 
 import { h, renew } from "./dom.js";
 import { trouble } from "./parts.js";
-import { check } from "./wire.js";
+import { enter } from "./wire.js";
 
 /** Ask for a key, and call `opened` when it is good. */
 export function door(root, reason, opened) {
   document.title = "Log in · crmd";
   const problem = h("div", {}, reason && trouble({ message: reason }));
   const input = h("input", { id: "key", name: "key", type: "password", required: true, autocomplete: "current-password", spellcheck: "false", placeholder: "crmd_…" });
-  const enter = h("button", { type: "submit", class: "button primary" }, "Log in");
+  const button = h("button", { type: "submit", class: "button primary" }, "Log in");
   const submit = async (event) => {
     event.preventDefault();
-    enter.disabled = true;
+    button.disabled = true;
     renew(problem);
     try {
-      await check(input.value.trim());
+      await enter(input.value.trim());
       opened();
     } catch (error) {
       renew(problem, trouble(error));
-      enter.disabled = false;
+      button.disabled = false;
       input.select();
     }
   };
@@ -37,7 +37,7 @@ export function door(root, reason, opened) {
           "form",
           { on: { submit } },
           h("div", { class: "field" }, h("label", { for: "key" }, "Key of an operator"), input),
-          enter,
+          button,
         ),
         h("p", { class: "small" }, "Make one where the daemon runs: ", h("code", {}, "crmd keys create me --scope admin"), ". It stays in this tab, and is gone when the tab is closed."),
       ),

@@ -54,7 +54,7 @@ async function keep(signal) {
   let last = "";
   while (!signal.aborted && session.key) {
     try {
-      const answer = await fetch("/api/stream", { signal, cache: "no-store", headers: headers(last ? { "Last-Event-ID": last } : {}) });
+      const answer = await fetch("/api/stream", { signal, cache: "no-store", headers: { ...headers(), ...(last ? { "Last-Event-ID": last } : {}) } });
       if (answer.status === 401) return session.end("The key is no longer good. Log in again.");
       if (!answer.ok || !answer.body) throw new Error(`status ${answer.status}`);
       await readEvents(answer.body, signal, (event) => {

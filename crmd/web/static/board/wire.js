@@ -31,8 +31,8 @@ export class Refusal extends Error {
 }
 
 /** Headers of every request. */
-export function headers(more = {}) {
-  return { Authorization: `Bearer ${session.key}`, ...more };
+export function headers(key = session.key) {
+  return { Authorization: `Bearer ${key}` };
 }
 
 /** An address with what stands behind the question mark; empty values are left out, lists are repeated. */
@@ -48,14 +48,14 @@ export function address(path, query = {}) {
 
 /** Ask the API.
  * @throws {Refusal} */
-export async function ask(method, path, { query, body, signal } = {}) {
+export async function ask(method, path, { query, body, signal, key = session.key } = {}) {
   let answer;
   try {
     answer = await fetch(address(path, query), {
       method,
       signal,
       cache: "no-store",
-      headers: headers(body === undefined ? {} : { "Content-Type": "application/json" }),
+      headers: { ...headers(key), ...(body === undefined ? {} : { "Content-Type": "application/json" }) },
       body: body === undefined ? undefined : JSON.stringify(body),
     });
   } catch (error) {
@@ -65,7 +65,7 @@ export async function ask(method, path, { query, body, signal } = {}) {
   const isJson = (answer.headers.get("Content-Type") ?? "").includes("json");
   const told = isJson ? await answer.json().catch(() => null) : null;
   if (answer.ok) return told;
-  if (answer.status === 401) session.end("The key is no longer good. Log in again.");
+  if (answer.status === 401 && key === session.key) session.end("The key is no longer good. Log in again.");
   throw new Refusal(
     answer.status,
     told?.detail || told?.title || `The daemon answered with status ${answer.status}.`,
@@ -77,13 +77,12 @@ export async function ask(method, path, { query, body, signal } = {}) {
 export const read = (path, query, signal) => ask("GET", path, { query, signal });
 export const send = (path, body = {}) => ask("POST", path, { body });
 
-/** Whether this key may look at the whole installation; throws what to say otherwise. */
-export async function check(key) {
-  session.begin(key);
+/** Begin a session with a key that may look at the whole installation; throws what to say otherwise. */
+export async function enter(key) {
   try {
-    await ask("GET", "/api/daemons");
+    await ask("GET", "/api/daemons", { key });
+    session.begin(key);
   } catch (error) {
-    sessionStorage.removeItem(PLACE);
     if (error.status === 401) throw new Refusal(401, "That key is wrong, or it has ended.");
     if (error.status === 404) {
       throw new Refusal(404, "That key is for one workspace; the dashboard shows all of them.", "Make one without a workspace.");
