@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _SQL = load_queries("crmd.testing")
 # These work with what an engine runs, of which a workbench has nothing; it claims suspects as it claims other jobs.
-_NOT_OURS = frozenset({"auditing", "claiming suspects"})
+_NOT_OURS = frozenset({"auditing", "claiming suspects", "heralding"})
 # A step that wants to look again so soon looks at whatever falls due; for a slower one, as retention is, days will do.
 WATCHES_SECONDS = 60.0
 PACE = timedelta(days=1)
