@@ -9,6 +9,7 @@ import pytest
 
 STATIC = Path(__file__).parents[2] / "crmd" / "web" / "static"
 MODULE = (STATIC / "crmd-jobs.js").read_text("utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "frontend.md").read_text("utf-8")
 TYPES = (STATIC / "crmd-jobs.d.ts").read_text("utf-8")
 
 
@@ -40,3 +41,12 @@ def test_everything_is_typed() -> None:
     typed = set(re.findall(r"^  (?:readonly |get )?(\w+)[(:]", told[0], re.MULTILINE))
     built = set(re.findall(r"^\t(?:async |get )?(\w+)(?:\(| = )", done[0], re.MULTILINE))
     assert typed == built
+
+
+def test_the_documented_looks_are_those_there_are() -> None:
+    """Each property and each part that docs/frontend.md names can be styled, and each property is named there."""
+    assert set(re.findall(r"--crmd-\w+", PAGE)) == set(re.findall(r"--crmd-\w+", MODULE))
+    listed = re.search(r"^Parts: (.*?)\. Words", PAGE, re.MULTILINE | re.DOTALL)
+    assert listed is not None
+    for part in re.findall(r"`([\w-]+)`", listed[1]):
+        assert re.search(rf"""["\s{{(]{part}["\s]*[:"]""", MODULE), part
