@@ -90,6 +90,7 @@ async def test_a_schedule_from_its_making_to_its_end(workbench: Workbench) -> No
         early = await api.ask("POST", f"{place}/nightly/backfill", {**window, "from": "2020-01-01T00:00:00Z"}, key=key)
         assert early.body["errors"][0]["path"] == "$.from"
         assert len((await api.ask("GET", f"{place}?limit=1", key=key)).body["schedules"]) == 1
+        assert (await api.ask("GET", f"{place}?userId={uuid4()}", key=key)).body["schedules"] == []
         assert (await api.ask("DELETE", f"{place}/nightly", key=key)).body == {"success": True}
         assert (await api.ask("GET", f"{place}/nightly", key=key)).status == 404
 

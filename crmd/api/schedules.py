@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 import msgspec
 from msgspec import Meta
@@ -20,7 +21,6 @@ from crmd.store.pools import Connection  # noqa: TC001 - route handlers are read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from uuid import UUID
 
     from crmd.job_type import JobType
 
@@ -35,6 +35,7 @@ class JobSchedules(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 class SchedulesWanted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """Which page."""
 
+    user_id: Annotated[UUID | None, Meta(description="whom their jobs concern")] = None
     after: Annotated[Name | None, Meta(description="behind the schedule of this name")] = None
     limit: Annotated[int, Meta(ge=1, le=100)] = 20
 
@@ -62,7 +63,9 @@ async def list_schedules(call: Call, query: SchedulesWanted) -> JobSchedules:
     """List schedules of the workspace with their next ticks."""
     after = "" if query.after is None else _id(call, query.after)
     async with call.state.sight(call.workspace_id) as connection:
-        rows = await schedules.listed(connection, workspace_id=call.workspace_id, after=after, limit=query.limit + 1)
+        rows = await schedules.listed(
+            connection, workspace_id=call.workspace_id, user_id=query.user_id, after=after, limit=query.limit + 1
+        )
     return JobSchedules(schedules=[schedule_view(row) for row in rows[: query.limit]], has_more=len(rows) > query.limit)
 
 

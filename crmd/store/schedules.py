@@ -87,10 +87,15 @@ async def move_subject(database: Statements, subject: str, at: datetime, *, work
 
 
 async def listed(
-    database: Statements, *, workspace_id: UUID | None = None, after: str = "", limit: int = 100
+    database: Statements,
+    *,
+    workspace_id: UUID | None = None,
+    user_id: UUID | None = None,
+    after: str = "",
+    limit: int = 100,
 ) -> Sequence[Mapping[str, Any]]:
     """Schedules by id, with their last tick; the next page begins after the last id of this one."""
-    return await database.fetch(_SQL.schedule_list, workspace_id, after, limit)
+    return await database.fetch(_SQL.schedule_list, workspace_id, after, limit, user_id)
 
 
 async def show(database: Statements, schedule_id: str) -> Mapping[str, Any] | None:
