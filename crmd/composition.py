@@ -157,19 +157,14 @@ async def renewed(before: Opened, config: Config, loaded: Loaded) -> Opened:
         CrmdError: A migration of the core failed; everything is as it was.
     """
     loaded = await prepare(before.pools, config, loaded)
-    services = before.services
+    services, registry = before.services, loaded.registry
     services.settings, services.rates = loaded.settings, rates_of(config)
-    services.webhooks.settings, services.registry = config.webhooks, loaded.registry
+    services.webhooks.settings, services.registry = config.webhooks, registry
     services.job_types = with_sender(loaded.job_types, services.webhooks)
-    services.sync_handlers = timed(loaded.registry.sync_handlers, services.tally)
-    services.projections, services.versions = loaded.registry.projections, loaded.registry.versions
+    services.sync_handlers = timed(registry.sync_handlers, services.tally)
+    services.projections, services.versions = registry.projections, registry.versions
     services.connections = connections_of(
-        config,
-        providers_of(config, loaded.registry),
-        before.pools,
-        before.provider_http,
-        services.limiter,
-        before.vault,
+        config, providers_of(config, registry), before.pools, before.provider_http, services.limiter, before.vault
     )
     after = dataclasses.replace(before, config=config, loaded=loaded)
     if services.places is not None:
