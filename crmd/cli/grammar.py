@@ -28,6 +28,7 @@ DEFAULT_ACTIONS = {
     "limits": "list",
     "plugins": "list",
     "config": "show",
+    "webhooks": "list",
 }
 _WITH_VALUE = {"--config", "--log-level", "--set"}
 

@@ -18,7 +18,7 @@ LOOKS = {
     "dead show", "templates list", "audit", "workspace show", "schedules list", "schedules show", "schedules next",
     "connections list", "connections test", "plugins list", "plugin list", "plugins check", "plugin check",
     "effects list", "effects show", "effects counts", "events list", "events show", "events trace", "events tail",
-    "events parked", "queues list", "limits list",
+    "events parked", "queues list", "limits list", "webhooks list", "webhooks deliveries",
 }  # fmt: skip
 SETS_UP = {"init", "demo", "chaos", "run", "migrate", "plugins new", "plugin new"}
 
