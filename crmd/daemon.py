@@ -33,6 +33,7 @@ from crmd.systemd import (
     watchdog_message,
     watchdog_seconds,
 )
+from crmd.tracing.setup import tracer_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -98,6 +99,7 @@ class Daemon:
         async with opened(config, is_daemon=True, entries=self.entries) as everything:
             self._opened = everything
             _name_broken(everything)
+            everything.services.tracer = tracer_of(config.tracing)
             engine = Engine(everything.services, engine_options(config, everything.loaded), on_outage=self._note_outage)
             self.engine = engine
             async with (

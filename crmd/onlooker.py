@@ -1,4 +1,4 @@
-"""What watches a daemon from the side: traces of its jobs, and the look for faults of the fleet."""
+"""What goes on beside a daemon's work: the look for faults of the fleet, and in the end the last of the traces."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from crmd.alerts.watching import Watching
 from crmd.engine.forever import forever
-from crmd.tracing.setup import closed, tracer_of
+from crmd.tracing.setup import closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,20 +17,16 @@ if TYPE_CHECKING:
 
 
 async def look_on(services: Services, http: GuardedClient, config: Callable[[], Config]) -> None:
-    """Trace jobs and look for faults until cancelled.
+    """Look for faults until cancelled, then let what was traced be sent.
 
     Args:
         services: Of the daemon.
         http: For addresses that the operator gave.
         config: As it is now.
-
-    Raises:
-        ConfigError: Traces are wanted and cannot be had.
     """
-    tracer = services.tracer = tracer_of(config().tracing)
     watching = Watching(services, http, lambda: config().alerts)
     try:
         await forever("watching the fleet", watching.look_once, lambda _: None)
     finally:
-        if tracer is not None:
-            await closed(tracer)
+        if services.tracer is not None:
+            await closed(services.tracer)

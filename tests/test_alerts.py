@@ -6,9 +6,11 @@ import email
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email import policy
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
+import anyio
 import msgspec
 import pytest
 import sample_jobs
@@ -20,6 +22,7 @@ from crmd.alerts.watching import Watching
 from crmd.config.alert_settings import Alerts
 from crmd.http.client import GuardedClient
 from crmd.http.policy import HttpPolicy
+from crmd.onlooker import look_on
 from crmd.secret import Secret
 from crmd.store.alerts import Alert
 from crmd.store.figures import Connected, Daemons, Fleet, Lost, Schedules, Trouble, Waiting
@@ -191,6 +194,24 @@ async def test_no_secret_is_in_a_log(workbench: Workbench, caplog: pytest.LogCap
     assert "alerts are not told by mail: the mail server did not take the mail (SMTPRecipientsRefused)" in caplog.text
     assert "canary" not in caplog.text
     assert SIGNING.reveal() not in caplog.text
+
+
+async def test_a_daemon_looks_as_soon_as_it_runs(workbench: Workbench) -> None:
+    """What goes on beside a daemon looks for faults by the settings of the moment, and ends its tracer with itself."""
+    closed = []
+    services = workbench.everything.services
+    services.tracer = SimpleNamespace(close=lambda: closed.append(True))  # type: ignore[assignment]  # all that is used
+    await services.pools.plugins.execute(DIES)
+    async with receiving() as receiver, GuardedClient("none") as http:
+        config = SimpleNamespace(alerts=settings_for(receiver))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(look_on, services, http, lambda: config)
+            with anyio.fail_after(30):
+                while not receiver.mails:  # noqa: ASYNC110 - the receiver keeps what it gets
+                    await anyio.sleep(0.01)
+            tasks.cancel_scope.cancel()
+        assert receiver.kinds() == ["alert.opened"]
+    assert closed == [True]
 
 
 async def test_without_a_way_nothing_is_looked_at(workbench: Workbench) -> None:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -22,8 +23,21 @@ from crmd.metrics.fleet import FleetFigures
 from crmd.metrics.snapshot import PoolState, Room, Snapshot
 from crmd.outcome import DONE, Ended, Forgotten, Requeued
 from crmd.store.claimed_row import due_of, whole
-from crmd.store.figures import Connected, Daemons, Figures, Fleet, Lost, Patience, Running, Trouble, Waiting, gathered
+from crmd.store.figures import (
+    Connected,
+    Daemons,
+    Figures,
+    Fleet,
+    Lost,
+    Patience,
+    Running,
+    Trouble,
+    Waiting,
+    first_id,
+    gathered,
+)
 from crmd.store.leases import BEGINNING, Token, claim_ready, new_claim_id
+from crmd.store.queries import load_queries
 from crmd.tally import SERIES_MAX, Histogram, Tally
 
 if TYPE_CHECKING:
@@ -31,6 +45,13 @@ if TYPE_CHECKING:
     from crmd.testing import Workbench
 
 pytestmark = pytest.mark.crmd_plugins(sample_jobs)
+OLD_JOBS = """
+INSERT INTO crmd.archive (id, finished_at, run_at, created_at, fence, attempt, max_attempts, crash_count, snooze_count,
+    status, type, queue, priority, payload)
+SELECT encode(overlay(uuid_send(crmd.uuid7()) PLACING decode('019000000000', 'hex') FROM 1 FOR 6), 'hex')::uuid,
+    t.now, t.now, t.now, 1, 1, 3, 0, 0, 'completed', 'old', 'fast', 'normal', '{}'
+FROM generate_series(1, 20000), (SELECT clock_timestamp() AS now) t
+"""
 CANARY = 'canary-5f2"\n\\secret'
 
 
@@ -237,6 +258,26 @@ async def test_a_fleet_is_counted_once(workbench: Workbench) -> None:
     assert [(one.due, one.scheduled, one.held) for one in last.fleet.waiting] == [(3, 0, 0)]
     assert last.fleet.daemons.alive == 1
     assert sum(last.emitted.values()) == await pool.fetchval("SELECT count(*) FROM crmd.event")
+
+
+async def test_counting_what_was_made_reads_no_more_than_that(workbench: Workbench) -> None:
+    """Among very many jobs and events, those of the last moments are found by their ids."""
+    pool = workbench.everything.pools.control
+    await pool.execute(OLD_JOBS)
+    await pool.execute("ANALYZE crmd.archive; ANALYZE crmd.job")
+    await workbench.enqueue("add-one", {"number": 1})
+    now = await pool.fetchval("SELECT crmd.clock()")
+    since, until = now - timedelta(seconds=60), now + timedelta(seconds=60)
+    made = load_queries("crmd.store").figures_made
+    args = first_id(since), first_id(until), since
+    row = await workbench.everything.pools.plugins.fetchrow(made, *args)
+    assert row is not None
+    assert row["enqueued"] == {"add-one": 1}
+    plan = "\n".join(line[0] for line in await pool.fetch(f"EXPLAIN (ANALYZE, COSTS OFF) {made}", *args))
+    read = [int(rows) for rows in re.findall(r"Scan .*\(actual [^)]*rows=(\d+)", plan)]
+    read += [int(rows) for rows in re.findall(r"Rows Removed by Filter: (\d+)", plan)]
+    assert read
+    assert max(read) <= 100, plan  # small tables may be read whole
 
 
 async def test_a_scrape_does_not_wait_for_the_database(workbench: Workbench) -> None:

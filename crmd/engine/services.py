@@ -33,6 +33,9 @@ class Tracing(Protocol):
     async def handle(self, run: Run, services: Services) -> Outcome:
         """As that does."""
 
+    def close(self) -> None:
+        """Send what is not sent yet; it may take long."""
+
 
 @dataclass(slots=True)
 class Services:

@@ -14,7 +14,8 @@ from crmd.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from crmd.config.tracing_settings import Tracing
+    from crmd.config import tracing_settings
+    from crmd.engine.services import Tracing
     from crmd.tracing.tracer import Tracer
 
 _LOG = logging.getLogger("crmd.tracing")
@@ -22,7 +23,7 @@ EXPORT_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
 
 
-def tracer_of(settings: Tracing) -> Tracer | None:
+def tracer_of(settings: tracing_settings.Tracing) -> Tracer | None:
     """The tracer; None: nothing is traced, and nothing of OpenTelemetry is loaded.
 
     Raises:
@@ -53,7 +54,7 @@ def tracer_of(settings: Tracing) -> Tracer | None:
     )
 
 
-def headers_of(settings: Tracing) -> Mapping[str, str]:
+def headers_of(settings: tracing_settings.Tracing) -> Mapping[str, str]:
     """The headers, by name.
 
     Raises:
@@ -66,7 +67,7 @@ def headers_of(settings: Tracing) -> Mapping[str, str]:
     return {name.strip(): value.strip() for name, _, value in pairs}
 
 
-async def closed(tracer: Tracer) -> None:
+async def closed(tracer: Tracing) -> None:
     """Send what is left, though not for long: the daemon is to end."""
     with anyio.CancelScope(shield=True), anyio.move_on_after(CLOSE_SECONDS) as limit:
         await anyio.to_thread.run_sync(tracer.close, abandon_on_cancel=True)
