@@ -313,16 +313,21 @@ class Page:
         told = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=is_whole)
         path.write_bytes(base64.b64decode(told["data"]))
 
-    async def violations(self, axe: str) -> list[str]:
-        """What axe-core calls serious or critical, each with the first element that it is about."""
-        await self.send("Runtime.evaluate", expression=axe)
+    async def violations(self, axe: str, *rules: str) -> list[str]:
+        """What axe-core calls serious or critical, by these rules or all, each with its elements."""
+        if not await self.run("return 'axe' in window"):
+            await self.send("Runtime.evaluate", expression=axe)
         return list(
-            await self.run("""
-            const told = await axe.run(document, { resultTypes: ["violations"] });
+            await self.run(
+                """
+            const only = given.length ? { runOnly: given } : {};
+            const told = await axe.run(document, { resultTypes: ["violations"], ...only });
             return told.violations
               .filter((one) => ["serious", "critical"].includes(one.impact))
               .map((one) => `${one.id} (${one.impact}): ${one.nodes.map((node) => node.target.join(" ")).join(", ")}`);
-            """)
+            """,
+                *rules,
+            )
         )
 
 

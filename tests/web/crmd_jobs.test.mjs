@@ -127,3 +127,26 @@ test("an older answer does not undo what the stream has told", async () => {
   assert.equal(status.activeJobs.size, 0);
   status.close();
 });
+
+test("a job that a longer list leaves out is asked for; one that is erased is forgotten, and a proxy's 404 erases none", async () => {
+  longestMs = 5;
+  const gone = { type: "urn:crmd:problem:not-found" };
+  let single = { json: { ...JOB, createdAt: "2026-01-01" } };
+  served(({ path }) => {
+    if (path === "/stream") return { status: 429 };
+    return path.startsWith("?") ? { json: { jobs: [], hasMore: true } } : single;
+  });
+  const status = new JobStatus({ workspaceId: "w", token: "t" });
+  const until = async (isSo) => { while (!isSo()) await new Promise((done) => setTimeout(done, 1)); };
+  status.follow("1");
+  await until(() => status.connection === "polling" && status.peek("1"));
+  single = { status: 404, json: {} };
+  const before = status.peek("1");
+  await status.getJob("1").catch(() => {});
+  assert.equal(status.peek("1"), before);
+  single = { status: 404, json: gone };
+  await until(() => !status.peek("1"));
+  assert.equal(status.jobs.size, 0);
+  status.close();
+  longestMs = Infinity;
+});

@@ -102,3 +102,13 @@ INSERT INTO crmd.audit (id, at, actor, action, target, workspace_id, details, ou
 SELECT pg_temp.id_at(clock_timestamp() - make_interval(mins => a.n * 13)), clock_timestamp() - make_interval(mins => a.n * 13), a.actor, a.action, a.target, NULL, a.details::jsonb, a.outcome, clock_timestamp()
 FROM (VALUES (1, 'cli:ada@crm-vm-1', 'queues.pause', 'slow', '{"reason": "the file server is moved until noon"}', 'done'), (2, 'api:key:k7f3a9b2c4d1', 'jobs.retry', '0198a5c0-6d1e-7c3a-9b2d-3f1e00a1b2c3', '{}', 'done'),
     (3, 'cli:ada@crm-vm-1', 'dead.redrive', NULL, '{"type": "enrich-contact", "jobs": 41}', 'done'), (4, 'api:key:k7f3a9b2c4d1', 'jobs.cancel', '0198a5c0-7d1e-7c3a-9b2d-3f1e00a1b2c3', '{"reason": "wrong file"}', 'The job is completed already.')) a(n, actor, action, target, details, outcome);
+
+-- As if the daemons had counted all the time.
+UPDATE crmd.ended_until SET minute_at = date_trunc('minute', clock_timestamp()), hour_at = date_trunc('hour', clock_timestamp());
+INSERT INTO crmd.ended_minute SELECT e.* FROM crmd.ended_between(clock_timestamp() - interval '30 hours', (SELECT minute_at FROM crmd.ended_until)) e;
+INSERT INTO crmd.ended_hour
+SELECT date_trunc('hour', m.ended_at), m.measure, m.type, m.status, m.step, sum(m.jobs), sum(m.seconds) FROM crmd.ended_minute m
+WHERE m.ended_at < (SELECT hour_at FROM crmd.ended_until) GROUP BY 1, 2, 3, 4, 5;
+INSERT INTO crmd.depth_minute (at, due, running)
+SELECT date_trunc('minute', clock_timestamp()) - make_interval(mins => n), 60 + 45 * cos(n / 170.0) + random() * 14, 8 + random() * 4
+FROM generate_series(1, 1500) n ON CONFLICT DO NOTHING;

@@ -44,12 +44,20 @@ async function listed(filter, pages, signal) {
 function columns(filter) {
   return [
     { label: "Action", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", { class: "strong" }, one.action), details(one.details)) },
-    { label: "By", cell: (one) => h("a", { href: to("audit", "", { ...filter, actor: one.actor }) }, one.actor) },
-    { label: "Target", cell: (one) => one.target && h("span", { class: "mono small" }, one.target) },
+    { label: "By", cell: (one) => h("a", { class: "nowrap", href: to("audit", "", { ...filter, actor: one.actor }) }, one.actor) },
+    { label: "Target", cell: (one) => target(one) },
     { label: "Workspace", cell: (one) => one.workspaceId && tail(one.workspaceId) },
     { label: "How it went", cell: (one) => outcome(one) },
     { label: "At", kind: "right", cell: (one) => when(one.at) },
   ];
+}
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+function target({ action, target: name }) {
+  if (!name) return null;
+  if (!UUID.test(name)) return h("span", { class: "mono" }, name);
+  return action.startsWith("jobs.") ? h("a", { href: to("job", name) }, tail(name)) : tail(name);
 }
 
 function details(given) {
