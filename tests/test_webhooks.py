@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from aiohttp import web
 from api_server import api_over
 from webhook_receiver import happens, hook_at, receiving
 
+import crmd
 from crmd.config.settings import Webhooks
 from crmd.connections.master_key import MasterKey
 from crmd.connections.rotation import rotate_webhooks_once
@@ -289,6 +291,31 @@ async def test_trying_it_out_and_sending_again(workbench: Workbench) -> None:
         await workbench.drain()
         assert [got.message_id for got in receiver.got] == [told.body["messageId"]] * 2
         assert [one["attemptCount"] for one in await hook.deliveries()] == [2]
+
+
+async def test_what_is_repeated_makes_no_second_job(workbench: Workbench) -> None:
+    """A plugin that takes what crmd sends finds it genuine; repeated, it makes no second job."""
+    async with api_over(workbench) as api, receiving(workbench) as receiver:
+        hook = await hook_at(api, receiver.url)
+        await happens(workbench)
+        await workbench.drain()
+    [got] = receiver.got
+    headers = {
+        "Webhook-Id": got.message_id,
+        "Webhook-Timestamp": str(got.timestamp),
+        "Webhook-Signature": got.signature,
+    }
+    ids = set()
+    for minutes in (0, 4):
+        now = datetime.fromtimestamp(got.timestamp, UTC) + timedelta(minutes=minutes)
+        webhook = crmd.verify_webhook(headers, got.raw, [hook.secret], now=now)
+        made = await crmd.enqueue(
+            workbench._pool, "add-one", {"number": 1}, unique_key=webhook.id, unique_scope="for", unique_seconds=259_200
+        )
+        ids.add(made.id)
+        await workbench.drain()
+    assert len(ids) == 1
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.jobs WHERE type = 'add-one'") == 1
 
 
 async def test_what_an_operator_cancelled_is_failed_and_can_be_sent_again(workbench: Workbench) -> None:
