@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 QUERIES = Path(crmd.__file__).parent / "store" / "queries"
 SWEEPS = (
     "upkeep_sweep", "job_log_sweep", "effect_sweep", "blame_sweep", "gate_sweep", "projection_forget",
-    "projection_cleared", "daemon_bury", "failover_tell",
+    "projection_cleared", "daemon_bury", "failover_tell", "webhook_sweep",
 )  # fmt: skip
 # As many rows as there are jobs in hand.
 IN_HAND = {"job", "lease"}
@@ -24,7 +24,7 @@ IN_HAND = {"job", "lease"}
 BOUNDED = {
     "migration", "job_type", "concurrency", "trigger", "event_function", "retry_budget", "quarantine", "retention",
     "event_horizon", "tuning", "template", "connection", "connection_secret", "cursor", "event_listener",
-    "api_key",
+    "api_key", "webhook",
 }  # fmt: skip
 # What operators did is kept for as long as the database is.
 KEPT = {"audit"}
