@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -96,18 +98,18 @@ async def test_a_stream_goes_on_at_another_daemon(workbench: Workbench, crmd_con
 
 
 @pytest.mark.parametrize(
-    "place", ["x", "1-1", "fffffffffffff-1", "{now}-fffffffffff", "9" * 99, "5f-\u0661", "5f-5f\n"]
+    "place", ["x", "1-1-1", "fffffffffffff-1-1", "{now}-fffffffffff-1", "{now}-1-2", "9" * 99, "5f-\u0661", "1-2-3\n"]
 )
 async def test_an_unknown_place_leads_to_a_snapshot(place: str) -> None:
     """An id that is too old, of another database's future or no id at all is none to go on from."""
     now = Look(1000, datetime(2026, 1, 2, tzinfo=UTC))
     stamp = f"{int(now.clock.timestamp() * 1e6):x}"
     found = place_of(place.replace("{now}", stamp))
-    assert found is None or not found.is_known(now)
-    fresh = place_of(f"{stamp}-3e8")
+    assert found is None or not found.is_known(now, 1)
+    fresh = place_of(f"{stamp}-3e8-1")
     assert fresh is not None
-    assert fresh.is_known(now)
-    assert fresh.id().decode() == f"{stamp}-3e8"
+    assert fresh.is_known(now, 1)
+    assert fresh.id().decode() == f"{stamp}-3e8-1"
 
 
 async def test_what_commits_late_or_comes_from_elsewhere_is_told(workbench: Workbench) -> None:
@@ -225,7 +227,7 @@ async def test_a_slow_reader_is_closed(workbench: Workbench, monkeypatch: pytest
 
 def test_only_the_newest_state_of_a_job_waits() -> None:
     """While a reader is busy, older states of a job make room for newer ones; beyond a bound everything begins anew."""
-    start = Place(7, datetime(2026, 1, 1, tzinfo=UTC))
+    start = Place(7, datetime(2026, 1, 1, tzinfo=UTC), 1)
     stream = Stream(Wish(identity=NOBODY, workspace_id=uuid4(), job_id=None, is_allowed=_yes, is_lost=bool), start, b"")
     jobs = [uuid4() for _ in range(3)]
     for number in range(9):
@@ -242,6 +244,21 @@ def test_only_the_newest_state_of_a_job_waits() -> None:
 
 async def _yes() -> bool:
     return True
+
+
+async def test_a_failover_begins_everything_anew(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When the server writes another timeline, every stream gets a snapshot, since numbers seen before mean nothing."""
+    async with api_over(workbench) as api:
+        jobs = f"/api/workspaces/{uuid4()}/jobs"
+        async with watching(api, f"{jobs}/stream") as stream:
+            await stream.next()
+            monkeypatch.setattr(hub.Hub, "_history", 7)
+            made = (await api.ask("POST", jobs, ADD)).body["jobId"]
+            snapshot = await stream.until(lambda event: event.name == "snapshot")
+            assert [job["id"] for job in snapshot.data["jobs"]] == [made]
+            assert snapshot.id.endswith("-7")
+            await workbench.drain()
+            await stream.until_status(made, "completed")
 
 
 async def test_many_changes_are_told_as_few(workbench: Workbench) -> None:
@@ -338,3 +355,25 @@ def hub_of(api: ApiServer) -> Hub:
     assert api.state is not None
     assert api.state.hub is not None
     return api.state.hub
+
+
+async def test_the_documented_role_sees_its_own_workspace(workbench: Workbench) -> None:
+    """The role and the policies of docs/live.md show a subscriber the jobs of one workspace, and can be published."""
+    mine = uuid4()
+    for workspace_id in (mine, uuid4()):
+        await workbench.enqueue("add-one", workspace_id=workspace_id)
+        await workbench._pool.execute(ENQUEUE, workspace_id)
+        await workbench.drain(jobs_max=1)
+    page = Path(__file__).parents[1] / "docs" / "live.md"
+    [script] = re.findall(r"```sql\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
+    async with workbench._pool.acquire() as connection:
+        undone = connection.transaction()
+        await undone.start()
+        await connection.execute(script.replace("app_user", f"app_{mine.hex}"))
+        await connection.execute(f"SET LOCAL ROLE app_{mine.hex}")
+        claims = f'{{"workspace_id": "{mine}"}}'
+        await connection.fetch("SELECT set_config('request.jwt.claims', $1, true)", claims)
+        rows = await connection.fetch("SELECT workspace_id, status FROM crmd.background_jobs")
+        await undone.rollback()
+    assert {row["workspace_id"] for row in rows} == {mine}
+    assert len(rows) == 2

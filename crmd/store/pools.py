@@ -23,7 +23,7 @@ from crmd.store.primary import Primary
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -173,7 +173,7 @@ async def open_pools(
         plugins = await _open_pool(server, "crmd plugins", server.pool_max, set_object_codec)
         try:
             pools = Pools(server, control, plugins)
-            with server.primary.watched(partial(_renew_soon, pools, asyncio.get_running_loop())):
+            with server.primary.watched(partial(_renew_soon, pools.renew, asyncio.get_running_loop())):
                 yield pools
         finally:
             await plugins.leave()
@@ -186,7 +186,8 @@ async def open_one_pool(server: Server, name: str, size: int) -> AsyncIterator[P
     """A further pool, whose JSON columns are plain objects; nothing is left behind in its sessions by who uses it."""
     pool = await _open_pool(server, name, size, set_object_codec, reset=_leave_as_it_is)
     try:
-        yield pool
+        with server.primary.watched(partial(_renew_soon, pool.expire_connections, asyncio.get_running_loop())):
+            yield pool
     finally:
         await pool.leave()
 
@@ -205,9 +206,9 @@ async def _open_pool(
     return await BoundedPool(**bounds, connect=let_in, min_size=0, max_size=size, init=init, reset=reset).opened()
 
 
-def _renew_soon(pools: Pools, loop: asyncio.AbstractEventLoop) -> None:
+def _renew_soon(renew: Callable[[], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop) -> None:
     """In the loop of the pools, from whichever thread."""
-    asyncio.run_coroutine_threadsafe(pools.renew(), loop)
+    asyncio.run_coroutine_threadsafe(renew(), loop)
 
 
 async def _leave_as_it_is(_connection: Connection) -> None:

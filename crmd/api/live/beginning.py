@@ -39,7 +39,7 @@ class Beginning:
     unfinished: Mapping[UUID, UUID | None]
 
 
-async def beginning(connection: Connection, wish: Wish, last_event_id: str | None) -> Beginning:
+async def beginning(connection: Connection, wish: Wish, last_event_id: str | None, history: int) -> Beginning:
     """Read it. A place that is too old, or none that this database has given, leads to a snapshot.
 
     Raises:
@@ -47,19 +47,19 @@ async def beginning(connection: Connection, wish: Wish, last_event_id: str | Non
     """
     look = await live.now(connection)
     known = place_of(last_event_id)
-    if known is None or not known.is_known(look):
-        return await _whole(connection, wish, look)
+    if known is None or not known.is_known(look, history):
+        return await _whole(connection, wish, look, history)
     return await _since(connection, wish, known, look)
 
 
-async def _whole(connection: Connection, wish: Wish, look: Look) -> Beginning:
+async def _whole(connection: Connection, wish: Wish, look: Look, history: int) -> Beginning:
     if wish.job_id is None:
         ids, is_complete = await live.current(connection, wish.workspace_id, look, ENDED_SHOWN)
         ended_after = look.clock - ENDED_SHOWN
         rows = await live.load(connection, ids, workspace_id=wish.workspace_id, ended_after=ended_after)
     else:
         rows, is_complete = await _one(connection, wish), True
-    place = Place(look.point, look.clock)
+    place = Place(look.point, look.clock, history)
     first = with_id(snapshot(rows, is_complete=is_complete), place.id())
     return Beginning(look=look, place=place, first=first, unfinished=_unfinished(rows))
 
@@ -77,8 +77,8 @@ async def _since(connection: Connection, wish: Wish, known: Place, look: Look) -
         others = dict.fromkeys(unchanged, wish.workspace_id)
     elif wish.job_id is not None and not rows:
         rows = await _one(connection, wish)
-    reached = Place(look.point, max(look.clock, known.clock))
-    places = [Place(known.point, reached.clock)] * (len(rows) - 1) + [reached]
+    reached = Place(look.point, max(look.clock, known.clock), known.history)
+    places = [Place(known.point, reached.clock, known.history)] * (len(rows) - 1) + [reached]
     told = [with_id(job_event(row).body, place.id()) for row, place in zip(rows, places, strict=False)]
     return Beginning(look=look, place=reached, first=b"".join(told), unfinished=others | _unfinished(rows))
 

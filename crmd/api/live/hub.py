@@ -63,6 +63,7 @@ class Hub:
         self._asked: dict[UUID, float] = {}
         self._owed: set[UUID] = set()
         self._look: Look | None = None
+        self._seen_history = self._history
         self._look_at = 0.0
         self._looked_at = 0.0
         self._search_at = 0.0
@@ -96,7 +97,7 @@ class Hub:
             Problem: 404: there is no such job.
         """
         async with self._turn, self._state.sight(wish.workspace_id) as connection:
-            began = await beginning(connection, wish, last_event_id)
+            began = await beginning(connection, wish, last_event_id, self._history)
             stream = Stream(wish, began.place, began.first)
             self.audience.add(stream)
             self._told.begin(began.unfinished)
@@ -109,7 +110,7 @@ class Hub:
     async def renew(self, stream: Stream) -> None:
         """Let a stream begin anew that has missed too much."""
         async with self._turn, self._state.sight(stream.wish.workspace_id) as connection:
-            began = await beginning(connection, stream.wish, None)
+            began = await beginning(connection, stream.wish, None, self._history)
             stream.renewed(began.place, began.first)
             self._told.begin(began.unfinished)
 
@@ -130,7 +131,9 @@ class Hub:
         async with self._turn:
             if self._look is None:
                 return 0.0
-            if time.monotonic() >= self._look_at:
+            if self._seen_history != self._history:
+                await self._begin_history()
+            elif time.monotonic() >= self._look_at:
                 await self._see(self._look)
             now = time.monotonic()
             if due := [job_id for job_id, at in self._asked.items() if at <= now][:READ_MAX]:
@@ -154,6 +157,21 @@ class Hub:
         self._stirred = anyio.Event()
         await self._announcement.withdraw()
         await self._stirred.wait()
+
+    @property
+    def _history(self) -> int:
+        """The number of the timeline that the server writes; 0 where it does not tell."""
+        known = self._state.services.pools.server.primary.known
+        return 0 if known is None else known.number
+
+    async def _begin_history(self) -> None:
+        """Behind a failover numbers of transactions may come again that were lost: what was seen says nothing."""
+        history = self._history
+        async with self._pool.acquire() as connection:
+            self._look = await live.now(connection)
+        self._told.clear()
+        self._overrun()
+        self.point, self._seen_history = 0, history
 
     async def _see(self, since: Look) -> None:
         """Ask for whatever has changed since the last look."""

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import anyio
 
 from crmd.api.live.event import BEAT, Event, bye, with_id
-from crmd.api.live.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from uuid import UUID
 
     from crmd.api.identity import Identity
+    from crmd.api.live.place import Place
 
 # So many jobs at once are no news but a new beginning.
 WAITING_MAX = 2000
@@ -111,7 +111,7 @@ class Stream:
         events = list(self._waiting.values())
         self._waiting.clear()
         parts.extend(self._with_place(event) for event in events[:-1])
-        self.place = Place(self._point, self.place.clock)
+        self.place = replace(self.place, point=self._point)
         parts.extend(self._with_place(event) for event in events[-1:])
         if self._is_beat_due and len(parts) == 1:
             parts.append(BEAT)
@@ -122,5 +122,5 @@ class Stream:
         return b"".join(parts)
 
     def _with_place(self, event: Event) -> bytes:
-        self.place = Place(self.place.point, max(event.clock, self.place.clock))
+        self.place = replace(self.place, clock=max(event.clock, self.place.clock))
         return with_id(event.body, self.place.id())
