@@ -12,7 +12,8 @@ import msgspec
 import pytest
 from api_server import api_over
 
-from crmd.api import app, server
+from crmd.api import app, authenticating, server
+from crmd.api.problem import Problem
 
 if TYPE_CHECKING:
     from api_server import ApiServer
@@ -192,3 +193,15 @@ async def test_wrong_keys_cost_nothing_more(workbench: Workbench) -> None:
         api.state.pool = pool
         assert [one.status for one in locked] == [429, 429]
         assert all(1 <= int(one.headers["Retry-After"]) <= 60 for one in locked)
+
+
+async def test_wrong_keys_from_everywhere_fill_nothing(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of however many addresses wrong keys come, a bounded number is remembered."""
+    monkeypatch.setattr(authenticating, "REMEMBERED_MAX", 10)
+    async with api_over(workbench) as api:
+        assert api.state is not None
+        authenticator = authenticating.Authenticator(api.state)
+        for place in range(50):
+            with pytest.raises(Problem):
+                await authenticator.identify(f"Bearer crmd_abcdefghijkl_{'x' * 43}", f"10.0.0.{place}")
+        assert len(authenticator._wrong) == 10
