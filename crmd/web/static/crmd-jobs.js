@@ -1,11 +1,11 @@
-// Shows background jobs in web pages, under a strict Content-Security-Policy too. What all of it means: crmd-jobs.d.ts
+// Background jobs in web pages, under a strict Content-Security-Policy. crmd-jobs.d.ts explains it all.
 
 const MAX = 100; // followed, shown, asked for
 const POLL_MS = 3000;
 const WAIT_MAX_MS = 30000;
 const FIRST_EVENT_MS = 10000; // then a proxy holds the stream back
 const SILENCE_MS = 45000; // the server beats every 15 s
-const SHORT_MS = 5000; // a stream that ends sooner is as good as none
+const SHORT_MS = 5000; // a shorter stream is as good as none
 
 export const isEnded = ({ status }) => !["pending", "scheduled", "processing"].includes(status);
 
@@ -69,7 +69,7 @@ export class JobStatus extends EventTarget {
 		return () => this.removeEventListener("change", listener);
 	};
 
-	// By the key it is one job, however often the answer is lost.
+	// One job by its key, however often the answer is lost.
 	async createJob({ title, idempotencyKey = crypto.getRandomValues(new Uint32Array(4)).join("-"), ...job }) {
 		const made = await this.#ask("POST", "", { body: job, headers: { "Idempotency-Key": idempotencyKey }, tries: 4 });
 		return this.#begin(made, job.type, title);
@@ -171,7 +171,7 @@ export class JobStatus extends EventTarget {
 
 	#isNeeded() {
 		const isOpen = (id) => this.#isMine(id) && !(this.#known.has(id) && isEnded(this.peek(id)));
-		return this.#all || Object.keys(this.#followed).some(isOpen) || [...this.#watched.keys()].some(isOpen);
+		return this.#all || [...Object.keys(this.#followed), ...this.#watched.keys()].some(isOpen);
 	}
 
 	#changed() {
@@ -205,12 +205,13 @@ export class JobStatus extends EventTarget {
 	}
 
 	// Other errors: the next change is told anyway.
-	#refresh(id) { this.getJob(id).catch(({ status }) => status === 404 && this.#drop(id)); }
+	#refresh(id) { this.getJob(id).catch(({ problem }) => problem?.type?.endsWith(":not-found") && this.#drop(id)); }
 
-	// What it is silent about has ended or was erased: one has to ask.
+	// What it leaves out has ended or is gone: one has to ask.
 	#snapshot({ jobs, isComplete }) {
 		const told = new Set(jobs.map((job) => job.id));
-		const lost = [...this.#known.values()].filter((job) => isComplete && !isEnded(job) && !told.has(job.id));
+		const isLost = (job) => !isEnded(job) && !told.has(job.id) && this.#isMine(job.id) && (isComplete || !this.#all);
+		const lost = [...this.#known.values()].filter(isLost);
 		jobs.forEach((job) => this.#take(job));
 		lost.slice(0, MAX).forEach((job) => this.#refresh(job.id));
 	}
@@ -235,7 +236,7 @@ export class JobStatus extends EventTarget {
 		}
 	}
 
-	// Whether it was worth it. Out of sight there is no stream: browsers open only six to one host.
+	// Whether it was worth it. None out of sight: browsers open only six to a host.
 	async #listen() {
 		const { signal } = (this.#stream = new AbortController());
 		const startedAt = Date.now();
@@ -266,7 +267,7 @@ export class JobStatus extends EventTarget {
 		if (id) this.#lastId = id;
 	}
 
-	// How long to wait before the next time.
+	// Answers how long to wait.
 	async #poll() {
 		try {
 			const page = await this.#ask("GET", "?limit=100&status=pending&status=scheduled&status=processing");
@@ -281,7 +282,7 @@ export class JobStatus extends EventTarget {
 }
 
 export const TEXTS = {
-	region: "Background jobs",
+	region: "Jobs",
 	title: ({ title, type = "" }) => title ?? type.replace(/[-_.]/g, " ").replace(/^./, (first) => first.toUpperCase()),
 	pending: "Started", scheduled: "Scheduled", processing: "Running", stopping: "Stopping",
 	completed: "Completed", failed: "Failed", dead: "Failed", cancelled: "Cancelled",
@@ -294,15 +295,16 @@ export const TEXTS = {
 const STATES = { pending: "started", scheduled: "started", processing: "running", dead: "failed" };
 
 export function describe(job, nowMs) {
-	const { done, total, note, reasons, succeeded, blocked, failed } = job.progress ?? {};
+	const { total, note, reasons, succeeded, blocked, failed } = job.progress ?? {};
+	const done = job.progress?.done ?? 0;
 	const state = STATES[job.status] ?? job.status;
 	const isOver = isEnded(job);
 	const seconds = (nowMs - Date.parse(job.startedAt)) / 1000;
 	const text = [TEXTS[job.isCancelRequested && !isOver ? "stopping" : job.status]];
-	if (total && state !== "started") text.push(TEXTS.of(done ?? 0, total));
-	if (state === "running" && done > 0 && total > done && seconds > 1) text.push(TEXTS.left((seconds / done) * (total - done)));
+	if (total && state !== "started") text.push(TEXTS.of(done, total));
+	if (state === "running" && done && total > done && seconds > 1) text.push(TEXTS.left((seconds / done) * (total - done)));
 	return {
-		state, total, done: done ?? 0,
+		state, total, done,
 		text: text.join(" · "),
 		more: (state === "failed" ? job.errorMessage : state === "running" && note) || "",
 		counts: Object.entries({ succeeded, blocked, unsuccessful: failed }).filter(([, count]) => isOver && count > 0),
@@ -324,7 +326,7 @@ sheet?.replaceSync(`
 	border-radius: var(--crmd-radius, 10px); background: var(--crmd-surface, light-dark(#fff, #1d2126)); --tone: var(--accent); box-shadow: 0 2px 6px #0002; }
 [data-state=completed] { --tone: var(--crmd-good, light-dark(#1a7440, #62d394)); }
 [data-state=failed] { --tone: var(--bad); } [data-state=cancelled] { --tone: var(--soft); }
-.row { display: flex; gap: 4px 12px; align-items: center; flex-wrap: wrap; } .title { flex: 1; }
+.row, .counts { display: flex; gap: 4px 12px; align-items: center; flex-wrap: wrap; } .title { flex: 1; }
 p, ul { margin: 0; padding: 0; list-style: none; overflow-wrap: anywhere; } .text { color: var(--tone); }
 .more, details { color: var(--soft); } .problem, .unsuccessful { color: var(--bad); }
 progress { width: 100%; height: 8px; accent-color: var(--accent); }
@@ -366,7 +368,6 @@ function card(status, id, { onClose, onRetry }) {
 	const element = make("article", "card", head, text, bar, more, counts, details, problem, foot);
 	element.onkeydown = ({ key }) => { if (key === "Escape") onClose?.(); };
 	problem.role = "alert";
-	counts.classList.add("row");
 	write(summary, TEXTS.details);
 	const draw = (job) => {
 		view = describe(job, Date.now() + status.skewMs);
