@@ -200,10 +200,10 @@ async def test_a_daemon_looks_as_soon_as_it_runs(workbench: Workbench) -> None:
     """What goes on beside a daemon looks for faults by the settings of the moment, and ends its tracer with itself."""
     closed = []
     services = workbench.everything.services
-    services.tracer = SimpleNamespace(close=lambda: closed.append(True))  # type: ignore[assignment]  # all that is used
+    services.tracer = SimpleNamespace(close=lambda: closed.append(True))
     await services.pools.plugins.execute(DIES)
     async with receiving() as receiver, GuardedClient("none") as http:
-        config = SimpleNamespace(alerts=settings_for(receiver))
+        config: Any = SimpleNamespace(alerts=settings_for(receiver))
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(look_on, services, http, lambda: config)
             with anyio.fail_after(30):
