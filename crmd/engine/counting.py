@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from crmd.tally import Tally
 
 # To take a row apart costs more than to count it, so of a large batch this many jobs stand for the others' waits.
-WAITS_MAX = 32
+WAITS_MAX = 16
 
 
 def count_settled(tally: Tally, batch: Sequence[Settled], *, wall: float, boot: float) -> None:
@@ -52,9 +52,7 @@ def _count_waits(tally: Tally, batch: Sequence[Settled], boot_at: float) -> None
         queue, due_at = due_of(run.claimed)
         if queue not in tally.wait_seconds and len(tally.wait_seconds) >= SERIES_MAX:
             queue = OTHER
-        tally.wait_seconds[queue].add(
-            max(boot_at + run.started - due_at.timestamp(), 0.0), min(step, len(batch) - place)
-        )
+        tally.wait_seconds[queue].add(max(boot_at + run.started - due_at, 0.0), min(step, len(batch) - place))
 
 
 def word_of(outcome: Outcome) -> str:
