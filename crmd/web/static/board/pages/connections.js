@@ -41,7 +41,7 @@ const COLUMNS = [
   { label: "Fresh", cell: (one) => freshness(one) },
   { label: "Synced", kind: "right", cell: (one) => when(one.lastSyncedAt, "never") },
   { label: "Items", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.syncedItems)) },
-  { label: "Workspace", kind: "right", cell: (one) => tail(one.workspaceId) },
+  { label: "Workspace", kind: "right spare", cell: (one) => tail(one.workspaceId) },
 ];
 
 // A day without a sync is stale.
