@@ -19,6 +19,7 @@ from crmd.connections.master_key import MasterKey
 from crmd.connections.rotation import rotate_webhooks_once
 from crmd.connections.vault import Vault
 from crmd.http.address import public_socket
+from crmd.store import webhooks
 from crmd.webhooks.message import BODY_BYTES_MAX
 
 if TYPE_CHECKING:
@@ -354,6 +355,34 @@ async def test_webhooks_are_held_to_their_workspace(workbench: Workbench) -> Non
         reader = await api.new_key("read", "enqueue", workspace_id=workbench.workspace_id)
         assert (await api.ask("GET", hook.path, key=reader)).status == 403
         assert len(await hook.deliveries()) == 1
+
+
+async def test_no_job_sends_what_is_another_workspaces(workbench: Workbench) -> None:
+    """Whoever starts a delivery by its id sends nothing of another workspace."""
+    async with api_over(workbench) as api, receiving(workbench) as receiver:
+        hook = await hook_at(api, receiver.url)
+        await happens(workbench)
+        [one] = await hook.deliveries()
+        await workbench._pool.fetchval("SELECT crmd.cancel($1)", one["jobId"])
+        payload = {"deliveryId": one["id"], "webhookId": hook.path.rpartition("/")[2]}
+        foreign = await workbench.run_job("deliver-webhook", payload, workspace_id=uuid4())
+        assert (foreign.status, receiver.got) == ("cancelled", [])
+        own = await workbench.run_job("deliver-webhook", payload)
+        assert (own.status, len(receiver.got)) == ("completed", 1)
+
+
+async def test_messages_are_kept_as_long_as_events(workbench: Workbench) -> None:
+    """Retention forgets messages with their events, and secrets that have been replaced."""
+    async with api_over(workbench) as api, receiving(workbench) as receiver:
+        hook = await hook_at(api, receiver.url)
+        await api.ask("POST", f"{hook.path}/rotate", {"keepSeconds": 60})
+        await happens(workbench)
+        await workbench.drain()
+        assert await webhooks.sweep(workbench._pool, 90, 100) == 0
+        await workbench.clock.advance(91 * 24 * HOUR)
+        assert await webhooks.sweep(workbench._pool, 90, 100) == 1
+        assert await hook.deliveries() == []
+        assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.webhook_secret") == 1
 
 
 async def test_changing_and_removing(workbench: Workbench) -> None:

@@ -95,7 +95,8 @@ class Sender:
             RetryJob: It did not accept the message.
         """
         row = await webhooks.message(self._pool, payload.delivery_id)
-        if row is None:
+        # Whoever may start jobs of a workspace may start this one: it must not reach into another.
+        if row is None or (row["workspace_id"], row["webhook_id"]) != (ctx.job.workspace_id, payload.webhook_id):
             return Cancel("there is no such webhook any more")
         if row["status"] == "delivered":
             return {"note": "delivered before"}
