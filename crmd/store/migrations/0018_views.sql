@@ -175,9 +175,9 @@ CREATE TABLE crmd.ended_user (
     workspace_id uuid NOT NULL,
     user_id      uuid NOT NULL,
     on_day       date NOT NULL,              -- of ending, UTC
-    completed    bigint NOT NULL,
-    failed       bigint NOT NULL,            -- and dead
-    cancelled    bigint NOT NULL,
+    completed    integer NOT NULL,
+    failed       integer NOT NULL,           -- and dead
+    cancelled    integer NOT NULL,
     seconds      double precision NOT NULL,
     last_at      timestamptz NOT NULL,
     PRIMARY KEY (workspace_id, user_id, on_day)
@@ -203,12 +203,13 @@ SELECT date_trunc('hour', t.at), date_trunc('hour', t.at) FROM (
 
 -- The users of the jobs that ended within a time.
 CREATE FUNCTION crmd.users_between(since_at timestamptz, before_at timestamptz)
-RETURNS TABLE (workspace_id uuid, user_id uuid, on_day date, completed bigint, failed bigint, cancelled bigint,
+RETURNS TABLE (workspace_id uuid, user_id uuid, on_day date, completed integer, failed integer, cancelled integer,
                seconds double precision, last_at timestamptz)
 LANGUAGE sql STABLE AS $$
     SELECT a.workspace_id, a.user_id, (a.finished_at AT TIME ZONE 'UTC')::date,
-        count(*) FILTER (WHERE a.status = 'completed'), count(*) FILTER (WHERE a.status IN ('failed', 'dead')),
-        count(*) FILTER (WHERE a.status = 'cancelled'),
+        (count(*) FILTER (WHERE a.status = 'completed'))::integer,
+        (count(*) FILTER (WHERE a.status IN ('failed', 'dead')))::integer,
+        (count(*) FILTER (WHERE a.status = 'cancelled'))::integer,
         coalesce(sum(date_part('epoch', a.finished_at - a.started_at)), 0), max(a.finished_at)
     FROM crmd.archive a
     WHERE a.finished_at >= since_at AND a.finished_at < before_at AND a.workspace_id IS NOT NULL AND a.user_id IS NOT NULL
@@ -320,22 +321,24 @@ CREATE VIEW crmd.stuck_jobs WITH (security_invoker = true) AS
     WHERE d.id IS NULL OR l.claimed_at < (SELECT crmd.clock()) - interval '1 hour'
        OR l.cancel_requested_at < (SELECT crmd.clock()) - interval '5 minutes';
 
--- Failed and dead jobs of the last seven days, newest first. Index archive_trouble, one status after the other.
+-- The newest 1,000 failed and the newest 1,000 dead jobs of seven days, newest first; index archive_trouble.
 CREATE VIEW crmd.recent_failures WITH (security_invoker = true) AS
     SELECT f.id, f.finished_at, f.type, f.status, f.workspace_id, f.user_id, f.attempt,
         f.errors -> -1 ->> 'class' AS error_class, f.errors -> -1 ->> 'message' AS message, f.payload
     FROM (
-        SELECT * FROM crmd.archive a
-        WHERE a.status = 'failed' AND a.finished_at > (SELECT crmd.clock()) - interval '7 days'
+        (SELECT * FROM crmd.archive a
+         WHERE a.status = 'failed' AND a.finished_at > (SELECT crmd.clock()) - interval '7 days'
+         ORDER BY a.finished_at DESC LIMIT 1000)
         UNION ALL
-        SELECT * FROM crmd.archive a
-        WHERE a.status = 'dead' AND a.finished_at > (SELECT crmd.clock()) - interval '7 days') f
+        (SELECT * FROM crmd.archive a
+         WHERE a.status = 'dead' AND a.finished_at > (SELECT crmd.clock()) - interval '7 days'
+         ORDER BY a.finished_at DESC LIMIT 1000)) f
     ORDER BY f.finished_at DESC;
 
 -- How many jobs each user had within 30 days, and how they ended.
 CREATE VIEW crmd.jobs_by_user WITH (security_invoker = true) AS
-    SELECT b.workspace_id, b.user_id, sum(b.completed + b.failed + b.cancelled)::bigint AS jobs,
-        sum(b.completed)::bigint AS completed, sum(b.failed)::bigint AS failed, sum(b.cancelled)::bigint AS cancelled,
+    SELECT b.workspace_id, b.user_id, sum(b.completed + b.failed + b.cancelled) AS jobs,
+        sum(b.completed) AS completed, sum(b.failed) AS failed, sum(b.cancelled) AS cancelled,
         round(sum(b.seconds)::numeric, 3) AS seconds, max(b.last_at) AS last_at
     FROM (
         SELECT w.* FROM crmd.ended_user w WHERE w.on_day > ((SELECT crmd.clock()) AT TIME ZONE 'UTC')::date - 30
