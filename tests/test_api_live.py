@@ -6,6 +6,7 @@ import re
 import socket
 import time
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -377,3 +378,17 @@ async def test_the_documented_role_sees_its_own_workspace(workbench: Workbench) 
         await undone.rollback()
     assert {row["workspace_id"] for row in rows} == {mine}
     assert len(rows) == 2
+
+
+async def test_a_stream_ends_with_its_token() -> None:
+    """A token that runs out ends its stream at that instant, whatever the next look-up would say."""
+    ended = replace(NOBODY, expires_at=time.time() - 1)
+    lasting = replace(NOBODY, expires_at=time.time() + 30)
+    streams = []
+    for identity in (ended, lasting, NOBODY):
+        wish = Wish(identity=identity, workspace_id=None, job_id=None, is_allowed=_yes, is_lost=bool)
+        streams.append(Stream(wish, Place(1, datetime(2026, 1, 1, tzinfo=UTC), 1), b""))
+        await serving.check(streams[-1], 0.0)
+    assert [stream.is_over for stream in streams] == [True, False, False]
+    assert 0 < streams[1].check_at <= 30
+    assert streams[2].check_at == serving.CHECK_SECONDS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,9 +15,10 @@ from aiohttp import web
 from crmd.api.app import SECURITY
 from crmd.api.live.event import HELLO
 from crmd.api.live.hub import Hub
+from crmd.api.problem import Problem
 from crmd.engine.forever import forever
 from crmd.lone_error import lone_error
-from crmd.store.pools import open_one_pool
+from crmd.store.pools import UNREACHABLE, open_one_pool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from crmd.api.live.stream import Stream, Wish
     from crmd.api.state import State
 
+_LOG = logging.getLogger("crmd.api")
 CONNECTIONS = 2
 BEAT_SECONDS = 15.0
 CHECK_SECONDS = 60.0
@@ -64,6 +67,7 @@ async def serve(
     hub.audience.seat(name, streams_per_key_max, streams_max)
     try:
         stream = await hub.open(wish, request.headers.get("Last-Event-ID"))
+        stream.check_at = time.monotonic() + _seconds_left(wish)
         try:
             return await _sent(hub, stream, request)
         finally:
@@ -85,13 +89,22 @@ async def _sent(hub: Hub, stream: Stream, request: web.Request) -> web.StreamRes
             while not stream.is_over:
                 await stream.stir()
                 if stream.is_stale:
-                    await hub.renew(stream)
+                    await _renew(hub, stream)
                 if data := stream.take():
                     await _send(response, data)
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
     return response
+
+
+async def _renew(hub: Hub, stream: Stream) -> None:
+    """Begin anew; where that cannot be done now, whoever watches comes again by itself."""
+    try:
+        await hub.renew(stream)
+    except (Problem, *UNREACHABLE) as error:
+        _LOG.warning("a stream ends that has missed too much (%s)", type(error).__name__)
+        stream.end("unavailable")
 
 
 async def _send(response: web.StreamResponse, data: bytes) -> None:
@@ -120,8 +133,13 @@ async def go_round_once(hub: Hub) -> float:
 
 async def check(stream: Stream, now: float) -> None:
     """End a stream whose key or token has ended; look again in a minute, or when the token ends."""
-    ends_at = stream.wish.identity.expires_at
-    left = CHECK_SECONDS if ends_at is None else min(CHECK_SECONDS, ends_at - time.time())
-    if left <= 0 or not await stream.wish.is_allowed():
+    left = _seconds_left(stream.wish)
+    if left < 0 or not await stream.wish.is_allowed():
         stream.end("key ended")
-    stream.check_at = now + max(left, 0.0)
+    stream.check_at = now + left
+
+
+def _seconds_left(wish: Wish) -> float:
+    """Until its caller is looked up again; negative: the token has run out."""
+    ends_at = wish.identity.expires_at
+    return CHECK_SECONDS if ends_at is None else min(CHECK_SECONDS, ends_at - time.time())
