@@ -24,6 +24,7 @@ from crmd.metrics.snapshot import PoolState, Room, Snapshot
 from crmd.outcome import DONE, Ended, Forgotten, Requeued
 from crmd.store.claimed_row import due_of, whole
 from crmd.store.figures import (
+    FAMILIES,
     Connected,
     Daemons,
     Figures,
@@ -52,6 +53,7 @@ SELECT encode(overlay(uuid_send(crmd.uuid7()) PLACING decode('019000000000', 'he
     t.now, t.now, t.now, 1, 1, 3, 0, 0, 'completed', 'old', 'fast', 'normal', '{}'
 FROM generate_series(1, 20000), (SELECT clock_timestamp() AS now) t
 """
+CONNECTED = "INSERT INTO crmd.connection (workspace_id, provider, account, last_error) VALUES ($1, $2, $2, $2)"
 CANARY = 'canary-5f2"\n\\secret'
 
 
@@ -261,6 +263,34 @@ async def test_a_fleet_is_counted_once(workbench: Workbench) -> None:
     assert sum(last.emitted.values()) == await pool.fetchval("SELECT count(*) FROM crmd.event")
 
 
+async def test_nothing_of_a_customer_is_in_the_metrics(workbench: Workbench, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever stands in payloads, keys, events and accounts, neither metrics nor logs have it."""
+    pool = workbench.everything.pools.plugins
+    secret = "canary7d1f"
+    async with api_over(workbench) as api:
+        jobs = f"/api/workspaces/{workbench.workspace_id}"
+        await api.ask("GET", "/metrics")
+        await api.ask("POST", f"{jobs}/jobs", {"type": "add-one", "payload": {"number": 1}, "idempotencyKey": secret})
+        await api.ask("POST", f"{jobs}/jobs", {"type": "add-one", "payload": {"number": secret}})
+        await api.ask("POST", f"{jobs}/events", {"type": f"{secret}.told", "data": {"word": secret}})
+        await api.ask("POST", f"{jobs}/events", {"type": "sample.told", "data": {"number": 1}})
+        await api.ask("GET", f"{jobs}/jobs?type={secret}", key=f"crmd_{secret}")
+        await pool.execute(CONNECTED, workbench.workspace_id, secret)
+        await workbench.enqueue("always-fails")
+        await workbench.drain(is_time_moved=True)
+        await workbench.clock.advance(60)
+        assert api.state is not None
+        api.state.fleet._known_at -= 60
+        text = (await api.ask("GET", "/metrics")).body.decode()
+    assert value(text, "crmd_dead_jobs", type="always-fails", status="dead") == 1
+    assert value(text, "crmd_connections", provider="other", state="active") == 1
+    assert value(text, "crmd_events_emitted_total", family="other") == 1
+    assert value(text, "crmd_events_emitted_total", family="sample") == 1
+    assert secret not in text
+    assert str(workbench.workspace_id) not in text
+    assert secret not in caplog.text
+
+
 async def test_counting_what_was_made_reads_no_more_than_that(workbench: Workbench) -> None:
     """Among very many jobs and events, those of the last moments are found by their ids."""
     pool = workbench.everything.pools.control
@@ -270,7 +300,7 @@ async def test_counting_what_was_made_reads_no_more_than_that(workbench: Workben
     now = await pool.fetchval("SELECT crmd.clock()")
     since, until = now - timedelta(seconds=60), now + timedelta(seconds=60)
     made = load_queries("crmd.store").figures_made
-    args = first_id(since), first_id(until), since
+    args = first_id(since), first_id(until), since, FAMILIES
     row = await workbench.everything.pools.plugins.fetchrow(made, *args)
     assert row is not None
     assert row["enqueued"] == {"add-one": 1}
