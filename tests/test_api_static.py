@@ -23,6 +23,8 @@ async def test_pages_are_served_and_nothing_else(workbench: Workbench) -> None:
         assert (module.status, module.headers["Content-Type"]) == (200, "text/javascript; charset=utf-8")
         page = await api.ask("GET", "/static/example.html", key="")
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+        board = await api.ask("GET", "/", key="")
+        assert (board.status, board.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         policy = page.headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "unsafe" not in policy

@@ -18,6 +18,15 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.crmd_plugins(web_jobs)
 
+# The page's own styles, and what the toast makes of them.
+PAINTED = """
+const sheet = new CSSStyleSheet();
+sheet.replaceSync(`crmd-job-toasts { --crmd-accent: rgb(1, 2, 3); }
+  crmd-job-toasts::part(title) { letter-spacing: 2px; }`);
+document.adoptedStyleSheets = [sheet];
+return [getComputedStyle(find(".list .text")).color, getComputedStyle(find(".list .title")).letterSpacing];
+"""
+
 
 async def opened(browser: Browser, api: ApiServer, **look: Any) -> Page:  # noqa: ANN401 - width, height, is_dark
     """The example page, with a workspace and a key of its own filled in."""
@@ -88,11 +97,13 @@ async def test_a_failed_job_is_tried_again(workbench: Workbench, browser: Browse
 
 
 async def test_a_running_job_is_cancelled_by_keyboard(workbench: Workbench, browser: Browser) -> None:
-    """Cancel asks a running job to stop, and says so until it has; Escape dismisses what is focused."""
+    """Cancel asks a running job to stop, and says so until it has; Escape dismisses; the page's styles hold."""
     async with staged(workbench) as (api, stage):
         page = await opened(browser, api)
         await start(page, "bulk_export")
         await page.see(".list .text", "Running")
+        await page.until("every('.card').length === 2")  # the toast, and the job in its place on the page
+        assert await page.run(PAINTED) == ["rgb(1, 2, 3)", "2px"]
         await page.run("find('.list .cancel').focus()")
         await page.press("Enter")
         await page.see(".list .text", "Stopping")
