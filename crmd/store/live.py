@@ -70,8 +70,8 @@ async def changes(
 
 async def current(
     connection: Connection, workspace_id: UUID | None, look: Look, ended_within: timedelta
-) -> tuple[list[UUID], bool]:
-    """The unfinished jobs and those that have just ended, newest first, and whether these are all unfinished ones."""
+) -> tuple[list[UUID], list[UUID], bool]:
+    """The unfinished jobs, those that have just ended, and whether these are all unfinished ones."""
     ended = look.clock - ended_within
     if workspace_id is None:
         rows = await connection.fetch(_SQL.live_current_all, JOBS_MAX + 1, ended)
@@ -79,7 +79,7 @@ async def current(
         rows = await connection.fetch(_SQL.live_current, workspace_id, JOBS_MAX + 1, ended)
     unfinished = [row["id"] for row in rows if not row["is_ended"]]
     over = [row["id"] for row in rows if row["is_ended"]]
-    return unfinished[:JOBS_MAX] + over[:JOBS_MAX], len(unfinished) <= JOBS_MAX
+    return unfinished[:JOBS_MAX], over[:JOBS_MAX], len(unfinished) <= JOBS_MAX
 
 
 async def load(

@@ -54,9 +54,9 @@ async def beginning(connection: Connection, wish: Wish, last_event_id: str | Non
 
 async def _whole(connection: Connection, wish: Wish, look: Look, history: int) -> Beginning:
     if wish.job_id is None:
-        ids, is_complete = await live.current(connection, wish.workspace_id, look, ENDED_SHOWN)
+        ids, over, is_complete = await live.current(connection, wish.workspace_id, look, ENDED_SHOWN)
         ended_after = look.clock - ENDED_SHOWN
-        rows = await live.load(connection, ids, workspace_id=wish.workspace_id, ended_after=ended_after)
+        rows = await live.load(connection, ids + over, workspace_id=wish.workspace_id, ended_after=ended_after)
     else:
         rows, is_complete = await _one(connection, wish), True
     place = Place(look.point, look.clock, history)
@@ -73,7 +73,7 @@ async def _since(connection: Connection, wish: Wish, known: Place, look: Look) -
     rows = await live.load(connection, ids, workspace_id=wish.workspace_id, ended_after=ended_after)
     others: dict[UUID, UUID | None] = {}
     if wish.workspace_id is not None and wish.job_id is None:
-        unchanged, _ = await live.current(connection, wish.workspace_id, look, ENDED_SHOWN)
+        unchanged, _, _ = await live.current(connection, wish.workspace_id, look, ENDED_SHOWN)
         others = dict.fromkeys(unchanged, wish.workspace_id)
     elif wish.job_id is not None and not rows:
         rows = await _one(connection, wish)
