@@ -44,10 +44,10 @@ async function listed(filter, pages, signal) {
 function columns(filter) {
   return [
     { label: "Action", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", { class: "strong" }, one.action), details(one.details)) },
-    { label: "By", kind: "wide", cell: (one) => h("a", { class: "nowrap", href: to("audit", "", { ...filter, actor: one.actor }) }, one.actor) },
+    { label: "By", kind: "two", cell: (one) => h("a", { class: "nowrap", href: to("audit", "", { ...filter, actor: one.actor }) }, one.actor) },
     { label: "Target", cell: (one) => target(one) },
     { label: "Workspace", kind: "spare", cell: (one) => one.workspaceId && tail(one.workspaceId) },
-    { label: "How it went", kind: "wide", cell: (one) => outcome(one) },
+    { label: "How it went", kind: "two", cell: (one) => outcome(one) },
     { label: "At", kind: "right", cell: (one) => when(one.at) },
   ];
 }

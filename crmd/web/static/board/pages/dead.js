@@ -44,7 +44,7 @@ function columns(again) {
     { label: "Cause", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("a", { class: "whole lines-2", href: to("dead", one.cause) }, one.newestMessage || one.gist || "no message"), h("span", { class: "under" }, h("span", { class: "strong" }, one.type), one.class && ` · ${one.class}`)) },
     { label: "Jobs", kind: "right", cell: (one) => h("span", { class: "number strong" }, number(one.jobs)) },
     { label: "Workspaces", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.workspaces)) },
-    { label: "First", kind: "right", cell: (one) => when(one.firstAt) },
+    { label: "First", kind: "right spare", cell: (one) => when(one.firstAt) },
     { label: "Latest", kind: "right", cell: (one) => when(one.lastAt) },
     { label: "", kind: "right last wide", cell: (one) => h("div", { class: "deeds" }, button("Redrive…", () => redrive(one.cause, one.type, again), { tone: "small", label: `Redrive ${one.type}` })) },
   ];
