@@ -22,6 +22,8 @@ from crmd.connections.redirect import Pending
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 CALLBACK = "/api/connections/callback"
 PAGE_MAX = 1000
+# What these are made of (RFC 6749, appendix A); so they fit into a line of the request, however they are written there.
+VISIBLE = "^[ -~]*$"
 
 
 class Connected(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -85,9 +87,9 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
 class Redirected(msgspec.Struct, frozen=True, kw_only=True):
     """What the provider sends along."""
 
-    state: Annotated[str, Meta(max_length=redirect.STATE_MAX)] = ""
-    code: Annotated[str, Meta(max_length=4000)] = ""
-    error: Annotated[str, Meta(max_length=200)] = ""
+    state: Annotated[str, Meta(max_length=redirect.STATE_MAX, pattern=VISIBLE)] = ""
+    code: Annotated[str, Meta(max_length=4000, pattern=VISIBLE)] = ""
+    error: Annotated[str, Meta(max_length=200, pattern=VISIBLE)] = ""
 
 
 @routed("GET", "/api/workspaces/{workspaceId}/connections", scope="read", tag="connections")
