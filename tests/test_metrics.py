@@ -208,9 +208,10 @@ async def test_a_batch_is_counted_as_it_was(workbench: Workbench) -> None:
     job_type, tally = workbench.everything.services.job_types["add-one"], Tally()
     await pool.execute("UPDATE crmd.job SET lane = NULL")  # no fair turns
     rows = await claim_ready(pool, workbench._daemon_id, job_type.queue, 100, BEGINNING, new_claim_id())
-    assert due_of(rows[0]) == (whole(rows[0])["queue"], pytest.approx(whole(rows[0])["run_at"].timestamp()))
+    queue, due = due_of(rows[0])
+    assert queue == whole(rows[0])["queue"]
+    assert due == pytest.approx(whole(rows[0])["run_at"].timestamp())
     assert due_of(whole(rows[0])) == due_of(rows[0])
-    due = whole(rows[0])["run_at"].timestamp()
     runs = [
         Run(row, job_type, Token(row["id"], row["fence"], new_claim_id()), started=50.0, ended=50.3) for row in rows
     ]
@@ -309,6 +310,22 @@ async def test_counting_what_was_made_reads_no_more_than_that(workbench: Workben
     read += [int(rows) for rows in re.findall(r"Rows Removed by Filter: (\d+)", plan)]
     assert read
     assert max(read) <= 100, plan  # small tables may be read whole
+
+
+@pytest.mark.parametrize(("cost", "age", "expected"), [(0.0, 4, 4), (0.0, 6, 0), (1.0, 19, 19), (9.0, 31, 0)])
+async def test_a_costly_look_is_taken_less_often(
+    workbench: Workbench, cost: float, age: float, expected: float
+) -> None:
+    """Figures rest for 5 s, for twenty times as long as they took to gather, but never for more than 30 s."""
+    pool = workbench.everything.pools.plugins
+    at = datetime(2030, 1, 1, tzinfo=UTC)
+    await workbench.clock.freeze(at)
+    await gathered(pool, Patience())
+    await pool.execute("UPDATE crmd.figures SET fleet = fleet || jsonb_build_object('costSeconds', $1::float8)", cost)
+    await workbench.clock.freeze(at + timedelta(seconds=age))
+    figures = await gathered(pool, Patience())
+    assert figures is not None
+    assert figures.age_seconds == expected
 
 
 async def test_a_scrape_does_not_wait_for_the_database(workbench: Workbench) -> None:

@@ -9,7 +9,7 @@ from crmd.alerts.fault import faults_of
 from crmd.alerts.message import news_for
 from crmd.alerts.ways import TellingError, tell, ways_of
 from crmd.store import alerts
-from crmd.store.figures import FRESH_SECONDS, Patience, gathered
+from crmd.store.figures import Patience, gathered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LOG = logging.getLogger("crmd.alerts")
 LOOK_SECONDS = 30.0
+# Older figures say nothing of now; somebody is gathering newer ones.
+OLD_SECONDS = 60.0
 
 
 class Watching:
@@ -47,7 +49,7 @@ class Watching:
         if not ways:
             return LOOK_SECONDS
         figures = await gathered(self._pool, patience)
-        if figures is not None and figures.age_seconds < FRESH_SECONDS:
+        if figures is not None and figures.age_seconds < OLD_SECONDS:
             faults = faults_of(figures.fleet, settings)
             await alerts.book(self._pool, [(one.key, one.kind, one.sentence, one.hint) for one in faults])
         due = await alerts.claim(self._pool, ways)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from crmd.clock import boot_seconds
 from crmd.store.queries import load_queries
 from crmd.tally import OTHER
 
@@ -21,6 +22,9 @@ _SQL = load_queries("crmd.store")
 # Any constant that is the same in every daemon.
 LOCK_KEY = 0x63726D64_66696773
 FRESH_SECONDS = 5.0
+# However much waits, looking takes no more than this share of a connection's time; it rests for half a minute at most.
+COST_SHARE = 0.05
+FRESH_SECONDS_MAX = 30.0
 # What was made a moment ago may be in a transaction that is still open: it is counted when it has had time to commit.
 SETTLED_AFTER = timedelta(seconds=10)
 # Nobody has looked for longer: what was made before this much is not counted any more, or the look would take too long.
@@ -99,7 +103,7 @@ class Connected(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Fleet(msgspec.Struct, frozen=True, rename="camel"):
-    """What figures_fleet.sql answers."""
+    """What figures_fleet.sql answers, and how long all of it took to gather."""
 
     waiting: tuple[Waiting, ...] = ()
     running: tuple[Running, ...] = ()
@@ -111,6 +115,7 @@ class Fleet(msgspec.Struct, frozen=True, rename="camel"):
     gates: int = 0
     quarantined: tuple[str, ...] = ()
     unknown_effects: int = 0
+    cost_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +160,15 @@ async def gathered(pool: Pool, patience: Patience) -> Figures | None:
 
 
 def _is_fresh(row: Any) -> bool:  # noqa: ANN401 - of figures_get.sql
-    return row["age_seconds"] is not None and 0 <= row["age_seconds"] < FRESH_SECONDS
+    if row["age_seconds"] is None:
+        return False
+    rest_seconds = _decoded(row["fleet"]).cost_seconds / COST_SHARE
+    fresh_seconds: float = min(max(rest_seconds, FRESH_SECONDS), FRESH_SECONDS_MAX)
+    return bool(0 <= row["age_seconds"] < fresh_seconds)
 
 
 async def _gather(connection: Connection, row: Any, patience: Patience) -> Figures:  # noqa: ANN401 - of figures_get.sql
+    began_at = boot_seconds()
     now: datetime = row["now"]
     counted_to = now - SETTLED_AFTER
     counted_from = max(row["counted_to"] or counted_to, counted_to - COUNTED_MAX)
@@ -175,6 +185,7 @@ async def _gather(connection: Connection, row: Any, patience: Patience) -> Figur
     fleet = _decoded(
         await connection.fetchval(_SQL.figures_fleet, patience.schedule_seconds, patience.connection_seconds)
     )
+    fleet = msgspec.structs.replace(fleet, cost_seconds=boot_seconds() - began_at)
     await connection.execute(
         _SQL.figures_put,
         now,
