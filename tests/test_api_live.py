@@ -26,7 +26,9 @@ from crmd.api.live.event import Event
 from crmd.api.live.place import Place, place_of
 from crmd.api.live.stream import WAITING_MAX, Stream, Wish
 from crmd.api.live.told import PAUSE_SECONDS
+from crmd.composition import engine_options
 from crmd.config.api_settings import Api
+from crmd.engine.engine import Engine
 from crmd.engine.heralding import herald_once, look_around_once
 from crmd.engine.watchers import Watchers
 from crmd.store import api_keys
@@ -392,3 +394,34 @@ async def test_a_stream_ends_with_its_token() -> None:
     assert [stream.is_over for stream in streams] == [True, False, False]
     assert 0 < streams[1].check_at <= 30
     assert streams[2].check_at == serving.CHECK_SECONDS
+
+
+async def test_words_alone_tell_of_what_this_daemon_does(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is posted here, runs here, and is told by other daemons is known at once, without a look."""
+    everything = workbench.everything
+    engine = Engine(everything.services, engine_options(everything.config, everything.loaded))
+    stop = anyio.Event()
+    async with api_over(workbench) as api, anyio.create_task_group() as tasks:
+        path = f"/api/workspaces/{workbench.workspace_id}/jobs"
+        async with watching(api, f"{path}/stream") as stream:
+            await stream.next()
+            await looked(api)
+            monkeypatch.setattr(hub, "LOOK_SECONDS", 3600.0)
+            await looked(api)
+            silent = await workbench.enqueue("add-one", run_at=datetime(2100, 1, 1, tzinfo=UTC))
+            posted = (await api.ask("POST", path, ADD)).body["jobId"]
+            await stream.until_status(posted, "pending")
+            tasks.start_soon(engine.run, stop)
+            done = await stream.until_status(posted, "completed")
+            assert done.data["result"] == {"number": 2}
+            assert str(silent.id) not in {event.data.get("id") for event in stream.heard}
+            engine.wake(f"!live {silent.id.hex}")
+            await stream.until_status(str(silent.id), "scheduled")
+        stop.set()
+
+
+async def looked(api: ApiServer) -> None:
+    """Wait until a look has begun and ended."""
+    before = hub_of(api)._looked_at
+    while hub_of(api)._looked_at == before:  # noqa: ASYNC110 - a look tells nobody
+        await anyio.sleep(0.01)
