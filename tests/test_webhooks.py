@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import anyio
@@ -18,9 +19,12 @@ from crmd.config.settings import Webhooks
 from crmd.connections.master_key import MasterKey
 from crmd.connections.rotation import rotate_webhooks_once
 from crmd.connections.vault import Vault
+from crmd.engine.placing import Places
 from crmd.http.address import public_socket
 from crmd.store import webhooks
+from crmd.webhook_job import NAME
 from crmd.webhooks.message import BODY_BYTES_MAX
+from crmd.webhooks.sender import with_sender
 
 if TYPE_CHECKING:
     from webhook_receiver import Answer
@@ -369,6 +373,17 @@ async def test_no_job_sends_what_is_another_workspaces(workbench: Workbench) -> 
         assert (foreign.status, receiver.got) == ("cancelled", [])
         own = await workbench.run_job("deliver-webhook", payload)
         assert (own.status, len(receiver.got)) == ("completed", 1)
+
+
+async def test_messages_are_sent_from_the_loop(workbench: Workbench) -> None:
+    """Wherever a configuration lets the job type run, and also behind a crash, it runs where the sender is."""
+    services = workbench.everything.services
+    elsewhere = {NAME: replace(services.job_types[NAME], runs_in="process")}
+    services.job_types = with_sender(elsewhere, services.webhooks)
+    never: Any = None  # no place beside the loop is asked for
+    Places(never, never, never, never).place(services)
+    for job_types in (services.job_types, services.suspect_types):
+        assert job_types[NAME].handler == services.webhooks.deliver
 
 
 async def test_messages_are_kept_as_long_as_events(workbench: Workbench) -> None:

@@ -13,6 +13,7 @@ from crmd.engine.casualty import Crashed, HostLost, OverLimit
 from crmd.engine.handling import current_run
 from crmd.engine.suspicion import after_crash
 from crmd.outcome import Decided, Forgotten
+from crmd.webhook_job import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,9 @@ class Places:
         """Give the job types of `services` handlers that run where they are to run."""
         declared = services.job_types
         services.job_types = {name: self._placed(job_type) for name, job_type in declared.items()}
-        services.suspect_types = {name: self._alone(job_type) for name, job_type in declared.items()}
+        services.suspect_types = {
+            name: job_type if job_type.plugin == OWNER else self._alone(job_type) for name, job_type in declared.items()
+        }
 
     def renew(
         self,

@@ -177,8 +177,8 @@ class Sender:
 
 
 def with_sender(job_types: Mapping[str, JobType], sender: Sender) -> dict[str, JobType]:
-    """The job types, that of webhooks with this sender as its handler."""
+    """The job types, that of webhooks with this sender as its handler, and in the loop that the sender belongs to."""
     return {
-        name: replace(job_type, handler=sender.deliver) if job_type.name == NAME else job_type
+        name: replace(job_type, handler=sender.deliver, runs_in="loop") if job_type.name == NAME else job_type
         for name, job_type in job_types.items()
     }
