@@ -103,11 +103,19 @@ bench: $(VENV)/.developing ## Measure on this machine, beside pgbench: ONLY=, RO
 		$(if $(STEADY),--steady) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SOAK),--soak $(SOAK))
 
 bench-features: $(VENV)/.developing ## Measure single features: each script in tests/bench prints its figures
-	@for script in $(filter-out %/bench_listing.py,$(wildcard tests/bench/bench_*.py)); do echo "== $$script"; $(BIN)/python $$script; done
+	@for script in $(filter-out %/bench_listing.py %/bench_live.py,$(wildcard tests/bench/bench_*.py)); do echo "== $$script"; $(BIN)/python $$script; done
 
 .PHONY: listing
 listing: $(VENV)/.developing ## Measure lists and views over a large archive: ROWS=10000000
 	@PYTHONPATH=tests/bench $(BIN)/python tests/bench/bench_listing.py $(or $(ROWS),10000000)
+
+.PHONY: bench-live
+bench-live: $(VENV)/.developing ## Measure live streams: how soon they tell, and what 2,000 of them cost
+	@PYTHONPATH=tests/bench $(BIN)/python tests/bench/bench_live.py
+
+.PHONY: screenshots
+screenshots: $(VENV)/.developing ## Take a picture of every page of the dashboard, into FOLDER=screenshots
+	@CRMD_SCREENSHOTS=$(or $(FOLDER),screenshots) $(BIN)/python -m pytest -q tests/web/screenshots.py
 
 .PHONY: chaos
 chaos: $(VENV)/.developing ## Let everything fail around real daemons, and check what is left: SECONDS=, DAEMONS=, SEED=
