@@ -112,18 +112,19 @@ RAW: tuple[bytes, ...] = (
     b"POST /api/job-types HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n",
     b"POST /api/job-types HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
     b"POST /api/job-types HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer crmd_secret\x00\r\n\r\n",
     b"\r\n" * 1000,
 )
 
 
 async def test_bad_bytes_break_nothing(workbench: Workbench, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever comes in place of HTTP is answered with 4xx or cut, and who comes after it is served."""
+    """Whatever comes in place of HTTP is answered with 4xx or cut, not logged, and who comes after it is served."""
     async with api_over(workbench) as api:
         for raw in RAW:
             answer = await sent(api, raw)
             assert answer == b"" or 400 <= int(answer.split()[1]) < 500, (raw[:60], answer[:200])
         assert (await api.ask("GET", "/api/job-types")).status == 200
-        assert [record for record in caplog.records if record.name == "crmd.api"] == []
+        assert [record for record in caplog.records if record.name.startswith(("crmd.api", "aiohttp"))] == []
 
 
 async def test_a_bomb_is_not_unpacked_by_the_api(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

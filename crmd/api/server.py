@@ -33,6 +33,7 @@ from crmd.api.live.serving import telling
 from crmd.api.openapi import document
 from crmd.api.operators import routes as operators
 from crmd.api.state import State
+from crmd.api.wire_log import WIRE_LOG
 from crmd.errors import ConfigError
 from crmd.store.pools import open_one_pool
 from crmd.store.queries import load_queries
@@ -123,6 +124,7 @@ async def serving(
         runner = web.AppRunner(
             application(state, ROUTES),
             access_log=None,
+            logger=WIRE_LOG,
             handle_signals=False,
             shutdown_timeout=SHUTDOWN_SECONDS,
             max_field_size=HEADER_BYTES_MAX,
