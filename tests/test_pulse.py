@@ -33,6 +33,8 @@ DUE = [
     ("letting_go", "UPDATE crmd.job SET held = 'unknown'"),
     ("tuning", "SELECT crmd.pause('queue:fast', 'test')"),
     ("tuning", "UPDATE crmd.job_type SET relaned_to = crmd.uuid7()"),
+    ("watched", "INSERT INTO crmd.watching VALUES (crmd.uuid7(), NULL, crmd.clock() + interval '1 minute')"),
+    ("", "INSERT INTO crmd.watching VALUES (crmd.uuid7(), NULL, crmd.clock())"),
     ("", PROJECTION + "('another daemon''s', 1, 'sample', 1, 'building', crmd.clock())"),
     ("", WAITING.format("is_sure", "true")),
     ("", "UPDATE crmd.job SET held = 'suspect', run_at = crmd.clock() + interval '1 hour'"),
