@@ -31,8 +31,9 @@ from crmd.config.api_settings import Api
 from crmd.engine.engine import Engine
 from crmd.engine.heralding import herald_once, look_around_once
 from crmd.engine.watchers import Watchers
-from crmd.store import api_keys
+from crmd.store import api_keys, live
 from crmd.store.live import Look
+from crmd.store.queries import load_queries
 from crmd.testing.workbench import open_workbench
 
 if TYPE_CHECKING:
@@ -49,6 +50,19 @@ pytestmark = pytest.mark.crmd_plugins(sample_jobs)
 ADD = {"type": "add-one", "payload": {"number": 1}}
 ENQUEUE_LARGE = "SELECT crmd.enqueue('add-one', jsonb_build_object('x', repeat('x', 9000)), $1)"
 ENQUEUE = "SELECT crmd.enqueue('add-one', '{}', $1)"
+
+OTHERS = "CASE WHEN n % 100 = 0 THEN $1::uuid ELSE crmd.uuid7() END"
+FILL_JOB = f"""
+INSERT INTO crmd.job (id, run_at, rank_at, created_at, max_attempts, type, queue, priority, payload, workspace_id)
+SELECT crmd.uuid7(), c, c, c, 3, 'x', 'fast', 'normal', '{{}}', {OTHERS} FROM generate_series(1, 5000) n, crmd.clock() c
+"""
+FILL_ARCHIVE = f"""
+INSERT INTO crmd.archive (id, finished_at, run_at, created_at, fence, attempt, max_attempts, crash_count, snooze_count,
+    status, type, queue, priority, payload, workspace_id)
+SELECT crmd.uuid7(), c - n * interval '0.1 second', c, c, 1, 1, 3, 0, 0, 'completed', 'x', 'fast', 'normal', '{{}}',
+    {OTHERS}
+FROM generate_series(1, 5000) n, crmd.clock() c
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -425,3 +439,20 @@ async def looked(api: ApiServer) -> None:
     before = hub_of(api)._looked_at
     while hub_of(api)._looked_at == before:  # noqa: ASYNC110 - a look tells nobody
         await anyio.sleep(0.01)
+
+
+async def test_looks_read_only_what_is_new(workbench: Workbench) -> None:
+    """However much waits and has ended, a look goes by the workspaces and the time, and reads no table whole."""
+    mine, pool = uuid4(), workbench._pool
+    await pool.execute(FILL_JOB, mine)
+    await pool.execute(FILL_ARCHIVE, mine)
+    await pool.execute("ANALYZE crmd.job, crmd.archive")
+    async with pool.acquire() as connection:
+        now = await live.now(connection)
+        given = f"'{{{mine}}}', '{now.point}', '{now.clock}', '{now.clock - timedelta(seconds=10)}', 1000"
+        await connection.execute("PREPARE look AS " + load_queries("crmd.store").live_changes)
+        plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE look({given})"))
+        await connection.execute("DEALLOCATE look")
+    assert "job_workspace" in plan, plan
+    assert "workspace_id_finished_at_idx" in plan, plan
+    assert "Seq Scan on job" not in plan, plan
