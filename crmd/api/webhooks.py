@@ -26,7 +26,7 @@ EventType = Annotated[
     str,
     Meta(
         max_length=400,
-        pattern=r"^(\*|[a-z][a-z0-9_]{0,63}\.(\*|[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63}){0,3}))$",
+        pattern=r"^(\*|[a-z][a-z0-9_]{0,63}\.(\*|[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63}){0,3}))$(?!\n)",
         description="`contact.created`, `contact.*` or `*`; the ends of jobs are `job.completed` and so on, or `job.*`",
     ),
 ]
