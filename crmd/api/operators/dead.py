@@ -126,7 +126,10 @@ class Redriven(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 @routed("GET", "/api/dead", scope="read", tag="dead")
 async def list_causes(call: Call, query: CausesWanted) -> Causes:
-    """List why jobs died, the most frequent cause first; letters that were redriven are left out."""
+    """List why jobs died, the most frequent cause first; letters that were redriven are left out.
+
+    Of each status the newest 20,000 letters are looked at.
+    """
     rows = await dead_letters.groups(call.state.pool, _filter(query), query.limit)
     return Causes(causes=[_of(Cause, row) for row in rows])
 

