@@ -15,6 +15,8 @@ from crmd.log.setup import HANDLER_NAME
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
+pytest_plugins = ["web_fixtures"]
+
 # A loaded machine is slow without being wrong.
 settings.register_profile("crmd", deadline=None)
 settings.load_profile("crmd")

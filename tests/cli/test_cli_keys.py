@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from conftest import Run
+    from tests.cli.conftest import Run
 
 KEY = re.compile(r"^crmd_[a-z0-9]{12}_[A-Za-z0-9_-]{43}$")
 
