@@ -34,6 +34,6 @@ async def depths(database: Connection | Pool, *, bucket_seconds: float, back_sec
 
 async def stand(database: Connection | Pool) -> Mapping[str, Any]:
     """How many jobs stand where, and how many ended within 24 hours."""
-    row: Mapping[str, Any] | None = await database.fetchrow(_SQL.api_stand)
+    row = await database.fetchrow(_SQL.api_stand)
     assert row is not None  # noqa: S101 - aggregates answer a row
-    return row
+    return dict(row)
