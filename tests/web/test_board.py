@@ -125,7 +125,8 @@ async def test_every_page_for_everybody(workbench: Workbench, browser: Browser, 
     async with api_over(workbench) as api:
         page = await entered(browser, api, width=1280, height=800)
         faults = {}
-        for name, place in (await places(workbench)).items():
+        # A long list has the same faults as a short one, and takes axe-core as much longer.
+        for name, place in (await places(workbench) | {"jobs": "jobs?status=processing"}).items():
             await page.resize(1280, 800)
             await page.colour(is_dark=False)
             await page.open(f"{api.address}/#/{place}")
