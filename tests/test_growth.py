@@ -26,8 +26,8 @@ IN_HAND = {"job", "lease"}
 # As many as there are plugins, job types, providers, limits, daemons, classes, or things that operators have made.
 BOUNDED = {
     "migration", "job_type", "concurrency", "trigger", "event_function", "retry_budget", "quarantine", "retention",
-    "event_horizon", "ended_until", "figures", "tuning", "template", "connection", "connection_secret", "cursor", "event_listener",
-    "api_key", "webhook",
+    "event_horizon", "ended_until", "figures", "tuning", "template", "connection", "connection_secret", "cursor",
+    "event_listener", "api_key", "webhook",
 }  # fmt: skip
 # What operators did is kept for as long as the database is.
 KEPT = {"audit"}
