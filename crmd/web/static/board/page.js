@@ -69,6 +69,7 @@ export function kept(page, { fetch, draw, before = () => null, every = 10, hears
       soon = setTimeout(() => ((soon = null), document.hidden || again()), HEARD_MS);
     }, page.signal);
   }
+  for (const kind of ["online", "offline"]) window.addEventListener(kind, again, { signal: page.signal });
   page.signal.addEventListener("abort", () => clearTimeout(timer));
   again();
   return again;
