@@ -122,8 +122,8 @@ chaos: $(VENV)/.developing ## Let everything fail around real daemons, and check
 	@$(BIN)/crmd chaos --seconds $(or $(SECONDS),60) --daemons $(or $(DAEMONS),3) $(if $(SEED),--seed $(SEED))
 
 .PHONY: fuzz
-fuzz: $(VENV)/.developing ## Send about 10,000 made-up requests to a served API: EXAMPLES= for each operation
-	@CRMD_FUZZ_EXAMPLES=$(or $(EXAMPLES),100) $(BIN)/python -m pytest -q tests/test_api_fuzz.py
+fuzz: $(VENV)/.developing ## Send more than 10,000 made-up requests to a served API: EXAMPLES= for each operation
+	@CRMD_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q tests/test_api_fuzz.py
 
 .PHONY: failover
 failover: $(VENV)/.developing ## Fail a Patroni cluster over under load, and check what was told as lost: FAILOVERS=, MODE=sync|async, SEED=
