@@ -201,12 +201,17 @@ class Hub:
 
     async def _tell(self, job_ids: list[UUID]) -> None:
         assert self._look is not None  # noqa: S101 - checked by the caller
-        async with self._pool.acquire() as connection:
-            rows = await live.load(connection, job_ids, ended_after=self._look.clock - ENDED_SHOWN)
+        for job_id in job_ids:  # before they are read: a word that comes meanwhile asks for them again
+            del self._asked[job_id]
+        try:
+            async with self._pool.acquire() as connection:
+                rows = await live.load(connection, job_ids, ended_after=self._look.clock - ENDED_SHOWN)
+        except BaseException:
+            self.words(job_ids)
+            raise
         now, found = time.monotonic(), {row["id"] for row in rows}
+        self._owed.difference_update(job_ids)
         for job_id in job_ids:
-            self._asked.pop(job_id, None)
-            self._owed.discard(job_id)
             if job_id not in found and (word := self._told.forget(job_id)) is not None and word.is_unfinished:
                 self._show(gone_event(job_id, word.workspace_id, self._look.clock))
         for row in rows:
