@@ -141,10 +141,9 @@ class Hub:
         return PAUSE_SECONDS
 
     async def _until_due(self) -> None:
-        due = min([self._look_at, *self._asked.values()])
-        with anyio.move_on_after(max(due - time.monotonic(), 0.0)):
-            while min([self._look_at, *self._asked.values()]) > time.monotonic():
-                self._stirred = anyio.Event()
+        while (wait_seconds := min([self._look_at, *self._asked.values()]) - time.monotonic()) > 0:
+            self._stirred = anyio.Event()
+            with anyio.move_on_after(wait_seconds):
                 await self._stirred.wait()
 
     async def _rest(self) -> None:
