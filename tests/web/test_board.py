@@ -175,6 +175,7 @@ async def test_what_jobs_say_stays_text(workbench: Workbench, browser: Browser) 
         page = await entered(browser, api)
         for place in (f"job/{job.id}", "jobs", "dead"):
             await page.open(f"{api.address}/#/{place}")
+            await stands(page)
             await page.see("main", "onerror=")
             assert await page.run("return document.querySelectorAll('main img, main b').length") == 0
         assert page.errors == []
