@@ -25,6 +25,7 @@ FLEET_WIDE = {
     "migration", "job_type", "concurrency", "trigger", "event_function", "event_listener", "gate", "tuning",
     "daemon", "bucket", "retry_budget", "blame", "quarantine",
     "retention", "event_horizon", "projection", "failover",
+    "watching", "figures", "alert", "depth_minute", "ended_minute", "ended_hour", "ended_until",
 }  # fmt: skip
 
 
