@@ -263,10 +263,10 @@ class Page:
 
     async def see(self, selector: str, text: str = "") -> str:
         """Wait until something of that selector and text is to be seen; its text."""
-        await self.until("!!find(...given)", selector, text)
-        return str(
-            await self.run("const one = find(...given); return one.innerText ?? one.textContent;", selector, text)
-        )
+        # Looked for and read in one go: the page may draw itself anew in between.
+        script = "(() => { const one = find(...given); return one && [one.innerText ?? one.textContent]; })()"
+        [found] = await self.until(script, selector, text)
+        return str(found)
 
     async def no_longer(self, selector: str, text: str = "") -> None:
         """Wait until nothing of that selector and text is to be seen."""
@@ -294,8 +294,8 @@ class Page:
 
     async def type(self, selector: str, text: str) -> None:
         """Replace what stands in a field."""
-        await self.until("!!find(...given)", selector)
-        await self.run("const one = find(...given); one.focus(); one.select?.();", selector)
+        script = "(() => { const one = find(...given); one?.focus(); one?.select?.(); return !!one; })()"
+        await self.until(script, selector)
         await self.send("Input.insertText", text=text)
 
     async def press(self, key: str, modifiers: int = 0) -> None:
