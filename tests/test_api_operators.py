@@ -214,7 +214,7 @@ async def test_the_overview_tells_how_it_goes(workbench: Workbench) -> None:
             assert (sum(one["completed"] for one in page["series"]), page["stepSeconds"]) == (1, 60), turn
             assert sum(one["failed"] for one in page["series"]) == 1, turn
             assert [one["waitP50Seconds"] for one in page["series"] if one["waitP50Seconds"]], turn
-            # Nobody fires the schedules here, so they are late by the age of the template that the database is made from.
+            # Nobody fires schedules here: they are late by the age of the template that the database is made from.
             assert [want["kind"] for want in page["attention"] if want["kind"] != "schedules"] == ["dead"], turn
             await workbench.clock.advance(180)
             assert not await history.count_once(workbench._pool)
