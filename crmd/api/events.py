@@ -18,7 +18,7 @@ from crmd.api.route import RAW, Answer, Call, Route, routed
 from crmd.errors import Veto
 from crmd.events.vetoing import ask
 from crmd.store.events import EventFilter
-from crmd.store.pools import Connection  # noqa: TC001 - route handlers are read at run time
+from crmd.store.pools import Connection, Pool  # noqa: TC001 - route handlers are read at run time
 from crmd.store.queries import load_queries
 
 _SQL = load_queries("crmd.store")
@@ -87,17 +87,22 @@ class Emitted(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 @routed("GET", "/api/workspaces/{workspaceId}/events", scope="read", tag="events")
 async def list_events(call: Call, query: EventsWanted) -> StoredEvents:
     """List events of the workspace, newest first."""
+    async with call.state.sight(call.workspace_id) as connection:
+        return await page_of(connection, query, call.workspace_id)
+
+
+async def page_of(database: Connection | Pool, query: EventsWanted, workspace_id: UUID | None) -> StoredEvents:
+    """A page of the events of one workspace; None: of all and of none."""
     wanted = EventFilter(
         types=list(query.type) or None,
-        workspace_id=call.workspace_id,
+        workspace_id=workspace_id,
         user_id=query.user_id,
         aggregate_type=query.aggregate_type,
         aggregate_id=query.aggregate_id,
         since=query.since,
         before=query.until,
     )
-    async with call.state.sight(call.workspace_id) as connection:
-        rows = await connection.fetch(_SQL.event_list, *wanted.parameters(), query.before, query.limit + 1)
+    rows = await database.fetch(_SQL.event_list, *wanted.parameters(), query.before, query.limit + 1)
     return StoredEvents(events=[StoredEvent(**row) for row in rows[: query.limit]], has_more=len(rows) > query.limit)
 
 

@@ -9,11 +9,10 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from crmd.api.events import EventsWanted, StoredEvent, StoredEvents
+from crmd.api.events import EventsWanted, StoredEvent, StoredEvents, page_of
 from crmd.api.problem import not_found
 from crmd.api.reading import uuid_in
 from crmd.api.route import Call, Route, routed
-from crmd.store.events import EventFilter
 from crmd.store.queries import load_queries
 
 _SQL = load_queries("crmd.store")
@@ -46,17 +45,7 @@ class Chain(msgspec.Struct, frozen=True, kw_only=True):
 @routed("GET", "/api/events", scope="read", tag="events")
 async def list_any_events(call: Call, query: AnyEventsWanted) -> StoredEvents:
     """List events of all workspaces and of none, newest first."""
-    wanted = EventFilter(
-        types=list(query.type) or None,
-        workspace_id=query.workspace_id,
-        user_id=query.user_id,
-        aggregate_type=query.aggregate_type,
-        aggregate_id=query.aggregate_id,
-        since=query.since,
-        before=query.until,
-    )
-    rows = await call.state.pool.fetch(_SQL.event_list, *wanted.parameters(), query.before, query.limit + 1)
-    return StoredEvents(events=[StoredEvent(**row) for row in rows[: query.limit]], has_more=len(rows) > query.limit)
+    return await page_of(call.state.pool, query, query.workspace_id)
 
 
 @routed("GET", "/api/events/{eventId}", scope="read", tag="events")
