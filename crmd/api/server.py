@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import logging
 import ssl
 from typing import TYPE_CHECKING
@@ -27,6 +26,7 @@ from crmd.api import (
     webhook_deliveries,
     webhooks,
 )
+from crmd.api.address import address_of
 from crmd.api.app import application
 from crmd.api.live import streaming
 from crmd.api.live.serving import telling
@@ -76,22 +76,6 @@ ROUTES: tuple[Route, ...] = (
 """Every route of the API."""
 
 
-def address_of(settings: Api) -> tuple[str, int]:
-    """Where to listen.
-
-    Raises:
-        ConfigError: Other machines could reach it without TLS.
-    """
-    host, _, port = settings.listen.rpartition(":")
-    host = host.strip("[]")
-    if settings.tls_cert_path is None and not settings.behind_proxy and not _is_own(host):
-        raise ConfigError(
-            f"api.listen = {settings.listen!r} can be reached from other machines, and there is no TLS.",
-            hint="Set api.tls_cert_path and api.tls_key_path, or api.behind_proxy when a proxy does TLS.",
-        )
-    return host, int(port)
-
-
 @contextlib.asynccontextmanager
 async def serving(
     services: Services,
@@ -113,10 +97,11 @@ async def serving(
         ConfigError: It cannot listen there.
     """
     now = settings()
-    if now.listen == "off":
+    address = address_of(now)
+    if address is None:
         yield None
         return
-    host, port = address_of(now)
+    host, port = address
     async with open_one_pool(services.pools.server, "crmd api", CONNECTIONS) as pool:
         state = State(services=services, engine=engine, http=http, settings=settings, pool=pool, tick_days=tick_days)
         state.has_role = await pool.fetchval(_SQL.api_role)
@@ -167,12 +152,3 @@ def _tls(settings: Api) -> ssl.SSLContext | None:
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"api.tls_cert_path cannot be used: {type(error).__name__}.") from error
     return context
-
-
-def _is_own(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

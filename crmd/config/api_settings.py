@@ -17,7 +17,6 @@ class Api(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     listen: Annotated[
         str,
         Meta(
-            pattern=r"^off$|^(\[[0-9a-fA-F:]+\]|[^\s:\[\]]+):\d{1,5}$",
             description="address and port, or `off`. A public address needs `tls_cert_path` or `behind_proxy`",
         ),
     ] = "127.0.0.1:8471"
