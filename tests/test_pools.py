@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from crmd.errors import UnreachableError
+from crmd.store.known_types import OWN_TYPES_FROM
 from crmd.store.pools import UNREACHABLE, Server, connect, open_pools
 
 if TYPE_CHECKING:
@@ -33,6 +34,30 @@ async def test_the_engine_passes_json_on_and_plugins_read_it(crmd_dsn: str) -> N
             "a": [1, None, "x��"], "deep": {"b": True},
         }  # fmt: skip
         assert await pools.plugins.fetchval("SELECT $1::json", [1]) == [1]
+
+
+async def test_types_are_asked_for_once_in_a_process(crmd_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one connection has learnt of PostgreSQL's own types no other asks again, and each decodes its own way."""
+    asked: list[frozenset[int]] = []
+    asks = asyncpg.Connection._introspect_types  # type: ignore[attr-defined] # not in the stubs
+
+    async def ask(self: object, typeoids: frozenset[int], timeout: float | None) -> object:  # noqa: ASYNC109 - asyncpg's
+        asked.append(typeoids)
+        return await asks(self, typeoids, timeout)
+
+    monkeypatch.setattr(asyncpg.Connection, "_introspect_types", ask)
+    query = "SELECT $1::jsonb[], $2::point[]"
+    async with open_pools(Server(dsn=crmd_dsn)) as pools:
+        engine = await pools.control.fetchrow(query, [b"[1]"], [])
+        before = len(asked)
+        plugin = await pools.plugins.fetchrow(query, [[1]], [])
+        await pools.plugins.execute("CREATE TABLE own (number int)")
+        own = await pools.plugins.fetchval("SELECT array_agg(o) FROM own o")
+    assert engine is not None
+    assert plugin is not None
+    assert (engine[0], plugin[0], own) == ([b"[1]"], [[1]], None)
+    assert all(min(oids) >= OWN_TYPES_FROM for oids in asked[before:])
+    assert asked[before:], "a table's own type is of this database alone"
 
 
 async def test_no_more_connections_than_told(crmd_dsn: str) -> None:

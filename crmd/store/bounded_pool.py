@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import asyncpg
 
+from crmd.store.known_types import KnownTypesConnection
+
 if TYPE_CHECKING:
     from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
@@ -46,7 +48,7 @@ class BoundedPool(Base):
             max_inactive_connection_lifetime=300,
             setup=None,
             loop=None,
-            connection_class=asyncpg.Connection,
+            connection_class=KnownTypesConnection,
             record_class=asyncpg.Record,
             **bounds,
         )

@@ -18,6 +18,7 @@ from asyncpg.connect_utils import SessionAttribute
 
 from crmd.errors import UnreachableError
 from crmd.store.addresses import single_addresses
+from crmd.store.known_types import KnownTypesConnection
 from crmd.store.queries import load_queries
 from crmd.store.timeline import OldPrimaryError, Timeline, read_timeline
 
@@ -127,7 +128,11 @@ class Primary:
     async def _reach(self, address: str, arguments: dict[str, Any]) -> asyncpg.Connection[asyncpg.Record]:
         connection: asyncpg.Connection[asyncpg.Record]
         try:
-            connection = await asyncpg.connect(address, target_session_attrs=SessionAttribute.primary, **arguments)
+            connection = await asyncpg.connect(
+                address,
+                target_session_attrs=SessionAttribute.primary,
+                **{"connection_class": KnownTypesConnection, **arguments},
+            )
         except asyncpg.ProtocolViolationError as error:
             raise UnreachableError(
                 f"A pooler stands before PostgreSQL and refuses us: {error}.",
