@@ -8,7 +8,7 @@ import anyio
 import pytest
 import sample_jobs
 
-from crmd.engine.pulse import Pulse
+from crmd.engine.pulse import BEAT_SECONDS, Pulse
 
 if TYPE_CHECKING:
     from crmd.testing import Workbench
@@ -58,6 +58,24 @@ async def test_what_there_is_to_do_is_due(workbench: Workbench, names: str, stat
         await connection.execute(statements)
     assert (await beaten(workbench, told))._due == set(names.split())
     assert bool(told) == ("tuning" in names)
+
+
+@pytest.mark.parametrize(
+    ("statement", "least", "most"),
+    [
+        ("UPDATE crmd.daemon SET lease_until = crmd.clock() + interval '1 hour'", BEAT_SECONDS, BEAT_SECONDS),
+        ("UPDATE crmd.daemon SET lease_until = crmd.clock() + interval '500 ms'", 0.0, 0.505),
+        ("UPDATE crmd.daemon SET lease_until = crmd.clock() - interval '1 hour'", BEAT_SECONDS, BEAT_SECONDS),
+        ("DELETE FROM crmd.daemon", BEAT_SECONDS, BEAT_SECONDS),
+    ],
+)
+async def test_the_next_look_is_when_a_lease_runs_out(
+    workbench: Workbench, statement: str, least: float, most: float
+) -> None:
+    """A daemon that does not renew is found when its lease ends, not up to a second later; else once a second."""
+    pulse = Pulse(workbench._pool, list, lambda: None)
+    await workbench._pool.execute(statement)
+    assert least <= await pulse.beat_once() <= most
 
 
 async def test_a_lease_of_nobody_is_due(workbench: Workbench) -> None:

@@ -128,15 +128,10 @@ async def others_server(dsn: str, word: str | None) -> AsyncIterator[Scratch]:
         UsageError: It is no URL, holds a password, or its database is in use by crmd.
         UnreachableError: The server does not answer, or refuses us.
     """
+    refuse_address(dsn)
     parts = urlsplit(dsn)
-    if not parts.hostname or not parts.username:
-        raise UsageError("--dsn is not a URL of a server.", hint="Write postgresql://USER@HOST/DATABASE.")
-    if parts.password:
-        raise UsageError(
-            "--dsn holds a password, which every user of this machine could read.", hint="Give it as $PGPASSWORD."
-        )
-    host, port = parts.hostname, parts.port or 5432
-    account = quote(parts.username) + (f":{quote(word, safe='')}" if word else "")
+    host, port = parts.hostname or "", parts.port or 5432
+    account = quote(parts.username or "") + (f":{quote(word, safe='')}" if word else "")
     address = urlunsplit(parts._replace(netloc=f"{account}@{host}:{port}"))
     name = f"crmd_chaos_{secrets.token_hex(6)}"
     await _administer(address, name, "database_make", is_checked=True)
@@ -144,6 +139,26 @@ async def others_server(dsn: str, word: str | None) -> AsyncIterator[Scratch]:
         yield OthersServer(urlunsplit(urlsplit(address)._replace(path=f"/{name}")), host, port)
     finally:
         await _administer(address, name, "database_drop")
+
+
+def refuse_address(dsn: str) -> None:
+    """Refuse what is no address of a server, before anything is begun.
+
+    Raises:
+        UsageError: It is no URL, or holds a password.
+    """
+    hint = "Write postgresql://USER@HOST/DATABASE."
+    try:
+        parts = urlsplit(dsn)
+        is_whole = bool(parts.hostname and parts.username) and parts.port != 0
+    except ValueError as error:
+        raise UsageError("--dsn is not a URL of a server.", hint=hint) from error
+    if not is_whole:
+        raise UsageError("--dsn is not a URL of a server.", hint=hint)
+    if parts.password:
+        raise UsageError(
+            "--dsn holds a password, which every user of this machine could read.", hint="Give it as $PGPASSWORD."
+        )
 
 
 async def _administer(address: str, name: str, statement: str, *, is_checked: bool = False) -> None:

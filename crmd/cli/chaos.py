@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from crmd.chaos.options import Options
+from crmd.chaos.scratch import refuse_address
 from crmd.chaos.storm import run_chaos
 from crmd.cli.live import live
 from crmd.cli.screen import emit_json, say, show_rows
@@ -46,6 +47,7 @@ def run(arguments: Namespace) -> int:
     options = _options(arguments)
     if arguments.is_plan_only:
         return _show_plan(options, arguments)
+    say("A database and daemons are being set up; nothing of yours is touched.")
     say(f"Seed {options.seed}, {options.seconds:g} s, {options.daemons} daemons.")
     with live() as screen, lone_error(), _kept_if_broken() as folder:
         work = partial(run_chaos, replace(options, folder=folder), _Teller(screen, options.seconds))
@@ -89,6 +91,8 @@ def _options(arguments: Namespace) -> Options:
         raise UsageError(f"--daemons {arguments.daemons} is not from {DAEMONS[0]} to {DAEMONS[-1]}.")
     if not (arguments.seconds >= SECONDS_MIN and 1 <= arguments.rate <= RATE_MAX):
         raise UsageError(f"--seconds is {SECONDS_MIN:g} or more, --rate from 1 to {RATE_MAX:g}.")
+    if arguments.dsn is not None:
+        refuse_address(arguments.dsn)
     seed = random.randrange(SEED_MAX) if arguments.seed is None else arguments.seed  # noqa: S311 - a name, not a secret
     return Options(
         seconds=arguments.seconds,

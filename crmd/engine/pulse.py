@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _SQL = load_queries("crmd.store")
 BEAT_SECONDS = 1.0
+# Behind the end of a lease, so that it is over when we look.
+LATER_SECONDS = 0.005
 
 
 class Pulse:
@@ -34,15 +36,16 @@ class Pulse:
         self._beaten = anyio.Event()
 
     async def beat_once(self) -> float:
-        """Look, and wake the loops that have something to do."""
+        """Look, and wake the loops that have something to do; the next time no later than the next lease runs out."""
         row = await self._pool.fetchrow(_SQL.pulse, self._projections())
         assert row is not None  # noqa: S101 - a statement without a table to come back empty
-        self._due = frozenset(name for name, is_due in row.items() if is_due)
+        self._due = frozenset(name for name, is_due in row.items() if is_due is True)
         beaten, self._beaten = self._beaten, anyio.Event()
         beaten.set()
         if "tuning" in self._due:
             self._on_tuning()
-        return BEAT_SECONDS
+        ends = row["ends_seconds"]
+        return BEAT_SECONDS if ends is None else min(BEAT_SECONDS, ends + LATER_SECONDS)
 
     def is_due(self, name: str) -> bool:
         """Whether the last beat has found something to do."""

@@ -104,11 +104,24 @@ def test_the_plan_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "words", [["--daemons", "1"], ["--daemons", "10"], ["--seconds", "1"], ["--seconds", "nan"], ["--rate", "0"]]
+    "words",
+    [
+        ["--daemons", "1"],
+        ["--daemons", "10"],
+        ["--seconds", "1"],
+        ["--seconds", "nan"],
+        ["--rate", "0"],
+        ["--dsn", "nonsense"],
+        ["--dsn", "postgresql://user@host:port/x"],
+        ["--dsn", "postgresql://user:word@host/x"],
+    ],
 )
-def test_what_makes_no_sense_is_refused(words: list[str]) -> None:
-    """Bounds of the flags are told in a sentence."""
+def test_what_makes_no_sense_is_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Bounds of the flags are told in a sentence, and nothing else is said."""
     assert main(["chaos", *words]) == ExitCode.USAGE
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith("crmd: --")
 
 
 @contextlib.asynccontextmanager

@@ -1,5 +1,6 @@
 -- Which of a daemon's housekeeping has anything to do: one look a second for all of it, so that a daemon without work
 -- costs next to nothing. A column that is true may be so for another daemon's sake; one that is false is not in doubt.
+-- `ends_seconds` is when the next of the daemons' leases runs out, if none is renewed; NULL: none is held.
 -- $1 text[]: projections loaded here. Index: job_suspect, job_follows, job_expires, job_unknown, waiting_unsure,
 -- waiting_met, lease_pkey; the other tables are small.
 SELECT
@@ -18,5 +19,7 @@ SELECT
         OR EXISTS (SELECT FROM crmd.job j WHERE j.held = 'unknown') AS letting_go,
     EXISTS (SELECT FROM crmd.tuning) OR EXISTS (SELECT FROM crmd.quarantine)
         OR EXISTS (SELECT FROM crmd.job_type t WHERE t.relaned_to IS NOT NULL) AS tuning,
-    EXISTS (SELECT FROM crmd.watching w WHERE w.expires_at > n.clock) AS watched
+    EXISTS (SELECT FROM crmd.watching w WHERE w.expires_at > n.clock) AS watched,
+    (SELECT extract(epoch FROM min(d.lease_until) - n.clock)::float8 FROM crmd.daemon d
+        WHERE NOT d.is_dead AND d.lease_until >= n.clock) AS ends_seconds
 FROM (SELECT crmd.clock() AS clock) n
