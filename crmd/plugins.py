@@ -73,7 +73,7 @@ def installed() -> dict[str, EntryPoint]:
 
 def _rivals(name: str) -> list[str]:
     """The installed packages that bring a plugin of this name."""
-    return [_distribution(entry) for entry in entry_points(group=GROUP, name=name)]
+    return [distribution_of(entry) for entry in entry_points(group=GROUP, name=name)]
 
 
 def load(enabled: Sequence[str], entries: Mapping[str, Entry] | None = None) -> Registry:
@@ -100,9 +100,9 @@ def load(enabled: Sequence[str], entries: Mapping[str, Entry] | None = None) -> 
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except PluginError as error:
-            broken.append(BrokenPlugin(name, _distribution(entry), str(error)))
+            broken.append(BrokenPlugin(name, distribution_of(entry), str(error)))
         except BaseException as error:  # noqa: BLE001 - a plugin may even call sys.exit at import
-            broken.append(BrokenPlugin(name, _distribution(entry), f"It raised {type(error).__name__}: {error}"))
+            broken.append(BrokenPlugin(name, distribution_of(entry), f"It raised {type(error).__name__}: {error}"))
     return registry_of(loaded, broken)
 
 
@@ -121,7 +121,7 @@ def _load(entry: Entry) -> Plugin:
     return Plugin(
         name=entry.name,
         package=package,
-        distribution=_distribution(entry),
+        distribution=distribution_of(entry),
         job_types=tuple(job_type.owned_by(entry.name) for job_type in _job_types(module, hooks)),
         settings_type=next(iter(hooks.hook.crmd_settings()), NoSettings),
         requires=_flat(hooks.hook.crmd_requires()),
@@ -189,6 +189,7 @@ def _missing(name: str, known: Mapping[str, Entry]) -> str:
     return f"It is enabled, but no installed package declares it. {hint}"
 
 
-def _distribution(entry: Entry) -> str:
+def distribution_of(entry: Entry) -> str:
+    """Name and version of the package that brings a plugin; of one that is not installed, its module's name."""
     dist = getattr(entry, "dist", None)
     return entry.value if dist is None else f"{dist.name} {dist.version}"

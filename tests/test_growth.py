@@ -27,7 +27,7 @@ IN_HAND = {"job", "lease"}
 BOUNDED = {
     "migration", "job_type", "concurrency", "trigger", "event_function", "retry_budget", "quarantine", "retention",
     "event_horizon", "ended_until", "figures", "tuning", "template", "connection", "connection_secret", "cursor",
-    "event_listener", "api_key", "webhook",
+    "event_listener", "api_key", "webhook", "plugin_grade",
 }  # fmt: skip
 # What operators did is kept for as long as the database is.
 KEPT = {"audit"}

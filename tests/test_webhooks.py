@@ -12,6 +12,7 @@ import pytest
 import sample_jobs
 from aiohttp import web
 from api_server import api_over
+from stream_reader import watching
 from webhook_receiver import happens, hook_at, receiving
 
 import crmd
@@ -465,3 +466,59 @@ async def test_a_name_that_leads_inside_is_refused_when_it_is_sent(
         [one] = await hook.deliveries()
         assert ("refused" in one["attempts"][0]["error"], one["attempts"][0]["status"]) == (True, None)
         assert asked == ["('127.0.0.1', 443)"]
+
+
+async def test_deliveries_are_not_among_a_workspaces_jobs(workbench: Workbench) -> None:
+    """A tenant's lists, counts, streams and bulk actions leave deliveries alone, unless their type is asked for."""
+    async with api_over(workbench) as api, receiving(workbench) as receiver:
+        await hook_at(api, receiver.url)
+        jobs = f"/api/workspaces/{workbench.workspace_id}/jobs"
+        await happens(workbench)
+        own = (await api.ask("POST", jobs, {"type": "add-one", "payload": {"number": 1}})).body["jobId"]
+        async with watching(api, f"{jobs}/stream") as stream:
+            snapshot = await stream.next()
+            assert snapshot is not None
+            assert [job["id"] for job in snapshot.data["jobs"]] == [own]
+        dry = {"status": ["pending"], "dryRun": True}
+        assert (await api.ask("POST", f"{jobs}/cancel", dry)).body["matched"] == 1
+        assert (await api.ask("POST", f"{jobs}/cancel", {**dry, "type": NAME})).body["matched"] == 1
+        for status in ("pending", "completed"):
+            shown = (await api.ask("GET", jobs)).body
+            assert ([job["id"] for job in shown["jobs"]], shown["total"], shown["jobs"][0]["status"]) == (
+                [own],
+                1,
+                status,
+            )
+            [asked] = (await api.ask("GET", f"{jobs}?type={NAME}")).body["jobs"]
+            assert (asked["type"], asked["status"]) == (NAME, status)
+            assert len((await api.ask("GET", "/api/jobs")).body["jobs"]) == 2
+            seen = await workbench._pool.fetch("SELECT id FROM crmd.background_jobs")
+            assert [str(row["id"]) for row in seen] == [own]
+            await workbench.drain()
+        async with watching(api, f"{jobs}/stream") as stream:
+            snapshot = await stream.next()
+            assert snapshot is not None
+            assert [job["id"] for job in snapshot.data["jobs"]] == [own]
+
+
+async def test_what_a_disabled_webhook_missed_can_be_sent(workbench: Workbench) -> None:
+    """Replay sends what happened meanwhile, once, of the asked types, and nothing from before the webhook was made."""
+    async with api_over(workbench) as api, receiving(workbench) as receiver:
+        await happens(workbench, number=0)
+        await workbench.clock.advance(HOUR)
+        hook = await hook_at(api, receiver.url)
+        await happens(workbench, number=1)
+        await workbench.drain()
+        await api.ask("POST", f"{hook.path}/disable", {"reason": "moving"})
+        await happens(workbench, number=2)
+        await happens(workbench, "deal.won", number=3)
+        await workbench.drain()
+        await api.ask("POST", f"{hook.path}/enable")
+        wanted = {"since": "2000-01-01T00:00:00Z", "includesMissed": True}
+        assert (await api.ask("POST", f"{hook.path}/replay", {"includesMissed": True})).status == 422
+        assert (await api.ask("POST", f"{hook.path}/replay", {"since": wanted["since"]})).body["count"] == 0
+        assert (await api.ask("POST", f"{hook.path}/replay", wanted)).body["count"] == 1
+        await workbench.drain()
+        assert [got.body["data"]["number"] for got in receiver.got] == [1, 2]
+        assert receiver.got[1].is_signed_with(hook.secret)
+        assert (await api.ask("POST", f"{hook.path}/replay", wanted)).body["count"] == 0

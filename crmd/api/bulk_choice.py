@@ -16,6 +16,7 @@ from crmd.api.problem import Problem, invalid
 from crmd.store import bulk
 from crmd.store.bulk import BEGINNING, PAGE, JobFilter
 from crmd.store.queries import load_queries
+from crmd.webhook_job import NAME
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -122,6 +123,7 @@ async def chosen_of(call: Call, body: _Choice, allowed: tuple[Status, ...]) -> C
     if (body.ids is None) == (not given):
         raise invalid("$.ids", "Give either ids or a filter.", "Without either it would mean every job.")
     wanted = JobFilter(statuses=tuple(body.status or allowed), workspace_id=call.workspace_id,
+                       type_left_out=None if body.type else NAME,  # crmd's own work, which no list of theirs shows
                        **{name: getattr(body, name) for name in _FILTERS if name != "status"})  # fmt: skip
     if body.ids is not None:
         return await _named(call, body.ids, wanted, allowed)

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
-from crmd.api.problem import Problem, not_found
+from crmd.api.problem import Problem, invalid, not_found
 from crmd.api.reading import uuid_in
 from crmd.api.route import Call, Route, routed
 from crmd.api.webhook_view import Deliveries, Delivery, DeliveryStatus, delivery_of
@@ -26,9 +26,12 @@ class Page(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Replaying(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """Which failed messages are sent again."""
+    """Which messages are sent again."""
 
     since: Annotated[Annotated[datetime, Meta(tz=True)] | None, Meta(description="of events since then; all")] = None
+    includes_missed: Annotated[
+        bool, Meta(description="also events since then that were not sent, as while the webhook was disabled")
+    ] = False
     per_second: Annotated[float, Meta(gt=0, le=1000)] = 10.0
 
 
@@ -84,9 +87,14 @@ async def replay_delivery(call: Call) -> Delivery:
 
 @routed("POST", ONE + "/replay", scope="manage", tag="webhooks")
 async def replay_failed(call: Call, body: Replaying) -> Replayed:
-    """Send the messages again that failed, at most 10,000 at a time, oldest first, each with its old id."""
+    """Send the messages again that failed, at most 10,000 at a time, oldest first, each with its old id.
+
+    With `includesMissed` also what happened while the webhook was disabled, for which `since` has to be given.
+    """
     webhook = await seen(call)
-    wanted = webhooks.Replayed(since=body.since, per_second=body.per_second)
+    if body.includes_missed and body.since is None:
+        raise invalid("$.since", "Say since when messages may have been missed.")
+    wanted = webhooks.Replayed(since=body.since, includes_missed=body.includes_missed, per_second=body.per_second)
     async with call.state.acting(
         call.identity, "webhooks.replay", webhook.id, workspace_id=call.workspace_id, perSecond=body.per_second
     ) as found:

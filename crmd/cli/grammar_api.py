@@ -47,6 +47,9 @@ def _add_webhooks(grammar: Grammar) -> None:
     )
     replay.add_argument("--delivery", metavar="ID", help="this message alone, whatever became of it")
     replay.add_argument("--since", metavar="ISO", help="of events since then, as 2026-03-01T09:00+01:00")
+    replay.add_argument(
+        "--missed", dest="includes_missed", action="store_true", help="also what happened while it was disabled"
+    )
     replay.add_argument("--per-second", type=float, default=10.0, metavar="N", help="so many a second (10)")
     enable = grammar.command("enable", "Let a webhook be told again.", function="enable", under=actions)
     disable = grammar.command("disable", "Let a webhook be told of nothing.", function="disable", under=actions)

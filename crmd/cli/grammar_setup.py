@@ -37,10 +37,7 @@ def _add_demo(grammar: Grammar) -> None:
 
 
 def _add_chaos(grammar: Grammar) -> None:
-    opening = "A database and daemons are being set up; nothing of yours is touched."
-    chaos = grammar.command(
-        "chaos", "Let everything fail around real daemons, and check what is left.", opening=opening
-    )
+    chaos = grammar.command("chaos", "Let everything fail around real daemons, and check what is left.")
     chaos.add_argument("--seconds", type=float, default=60.0, metavar="N", help="how long it storms; default 60")
     chaos.add_argument("--daemons", type=int, default=3, metavar="N", help="how many there are, 2 to 9; default 3")
     chaos.add_argument("--seed", type=int, metavar="N", help="of faults and jobs; default: a new one, which is told")
@@ -92,6 +89,9 @@ def _add_plugin_check(grammar: Grammar, actions: Commands) -> None:
     check.set_defaults(module="plugin_check", opening="A database is being made; nothing of yours is touched.")
     check.add_argument("targets", nargs="*", metavar="PLUGIN", help="name, package or folder; default: here, or all")
     check.add_argument("--min-grade", default="bronze", choices=GRADES, help="end with 1 below it; default bronze")
+    check.add_argument(
+        "--record", dest="is_recorded", action="store_true", help="keep the grades, for the dashboard; they are audited"
+    )
     check.add_argument(
         "--kills", dest="kills_max", type=int, default=24, metavar="N", help="steps at which each job is killed"
     )

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from crmd.cli.acting import acting
+from crmd.cli.attached import database
 from crmd.cli.live import live
 from crmd.cli.screen import emit_json, say, show_rows
-from crmd.cli.session import configured, log_quietly
-from crmd.errors import ExitCode
+from crmd.cli.session import configured, in_loop, log_quietly
+from crmd.errors import ExitCode, UsageError
+from crmd.plugins import distribution_of
+from crmd.store import grades
 from crmd.testing.arena import Arena
 from crmd.testing.conformance.checking import Report, check_plugin
 from crmd.testing.conformance.rule import BY_NAME, GRADES, RULES, Finding
@@ -32,13 +36,18 @@ def run(arguments: Namespace) -> int:
     """Grade the plugin that is named, or that is here, or every enabled one."""
     log_quietly(arguments, "critical")
     entries = _wanted(arguments)
+    if arguments.is_recorded:
+        _refuse_to_record(entries)
     with TestServer() as server, tempfile.TemporaryDirectory(prefix="crmd-check-") as folder:
         reports = [anyio.run(_report, entry, server, Path(folder), arguments.kills_max) for entry in entries]
+    versions = {entry.name: distribution_of(entry) for entry in entries}
     if arguments.is_json:
-        emit_json([asdict(report) for report in reports])
+        emit_json([{**asdict(report), "distribution": versions[report.plugin]} for report in reports])
     else:
         for report in reports:
             _show(report)
+    if arguments.is_recorded:
+        _record(arguments, reports, versions)
     least = GRADES.index(arguments.min_grade)
     return ExitCode.OK if all(GRADES.index(report.grade) >= least for report in reports) else ExitCode.FAILED
 
@@ -49,6 +58,30 @@ def _wanted(arguments: Namespace) -> list[Entry]:
     if Path(PROJECT).is_file() and "crmd.plugins" in Path(PROJECT).read_text("utf-8"):
         return [entry_named(".")]
     return [entry_named(name) for name in configured(arguments).plugins.enabled]
+
+
+def _refuse_to_record(entries: list[Entry]) -> None:
+    """A folder that is not installed is no plugin of this installation: what is kept about it would mislead."""
+    for entry in entries:
+        if getattr(entry, "dist", None) is None:
+            raise UsageError(
+                f"The plugin {entry.name} is not installed, so its grade is not kept.",
+                hint="Install it first, or leave out --record.",
+            )
+
+
+def _record(arguments: Namespace, reports: list[Report], versions: dict[str, str]) -> None:
+    """Keep the grades in the configured database, where the dashboard finds them."""
+    config = configured(arguments)
+
+    async def keep() -> None:
+        async with database(config) as pool:
+            for report in reports:
+                version = versions[report.plugin]
+                async with acting(pool, "plugins.grade", report.plugin, grade=report.grade, version=version):
+                    await grades.record(pool, report.plugin, version, report.grade)
+
+    in_loop(config, keep)
 
 
 async def _report(entry: Entry, server: TestServer, folder: Path, kills_max: int) -> Report:

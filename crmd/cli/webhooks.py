@@ -74,8 +74,11 @@ def replay(arguments: Namespace) -> int:
     wanted = webhooks.Replayed(
         delivery_id=uuid_of(arguments.delivery, "a message"),
         since=None if arguments.since is None else instant_of(arguments.since),
+        includes_missed=arguments.includes_missed,
         per_second=arguments.per_second,
     )
+    if wanted.includes_missed and wanted.since is None:
+        raise UsageError("--missed needs --since.", hint="Give the time since when messages may have been missed.")
     if wanted.per_second <= 0:
         raise UsageError("--per-second has to be above 0.")
 

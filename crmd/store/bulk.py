@@ -34,6 +34,7 @@ class JobFilter:
         created_before: Created earlier than this.
         error_class: Whose newest error is of this class.
         cause: Of one cause, as `crmd dead` shows it.
+        type_left_out: Of any type but this.
     """
 
     statuses: tuple[str, ...]
@@ -45,12 +46,13 @@ class JobFilter:
     created_before: datetime | None = None
     error_class: str | None = None
     cause: str | None = None
+    type_left_out: str | None = None
 
     def arguments(self) -> tuple[object, ...]:
-        """$1 to $9 of bulk_page.sql and bulk_counts.sql."""
+        """$1 to $10 of bulk_page.sql and bulk_counts.sql."""
         return (
             list(self.statuses), self.type, self.queue, self.workspace_id, self.user_id, self.created_from,
-            self.created_before, self.error_class, self.cause,
+            self.created_before, self.error_class, self.cause, self.type_left_out,
         )  # fmt: skip
 
 

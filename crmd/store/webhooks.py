@@ -48,11 +48,13 @@ class Replayed:
     Args:
         delivery_id: This one, whatever became of it; None: those that failed.
         since: Of those, whose event was emitted at this instant or later.
+        includes_missed: Also events since then that it was not told of, as while it was disabled.
         per_second: So many fall due in a second.
     """
 
     delivery_id: UUID | None = None
     since: datetime | None = None
+    includes_missed: bool = False
     per_second: float = 10.0
 
 
@@ -161,6 +163,8 @@ async def deliveries(
 
 async def replay(database: Connection | Pool, workspace_id: UUID, webhook_id: UUID, wanted: Replayed) -> list[UUID]:
     """Send messages again, each with its old id; the deliveries that this was done for."""
+    if wanted.includes_missed:
+        await database.execute(_SQL.webhook_missed, webhook_id, workspace_id, wanted.since, REPLAYED_MAX)
     rows = await database.fetch(
         _SQL.webhook_replay,
         webhook_id,

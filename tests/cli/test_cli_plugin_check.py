@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from crmd.cli import plugin_check
+from crmd.plugins import distribution_of, installed
+from crmd.testing.conformance.checking import Report
 from crmd.testing.conformance.rule import GRADES, RULES
 
 if TYPE_CHECKING:
@@ -57,3 +60,31 @@ def test_the_command_line_knows_the_grades() -> None:
     from crmd.cli import grammar_setup  # noqa: PLC0415 - beside what it is compared with
 
     assert grammar_setup.GRADES == GRADES
+
+
+def test_a_grade_is_kept_when_asked(crmd: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--record` keeps the grade of an installed plugin, and what was run, in the configured database, audited."""
+
+    async def graded(name: str, _arena: object, **_kept: object) -> Report:
+        return Report(name, "silver", (), 1.0)
+
+    monkeypatch.setattr(plugin_check, "check_plugin", graded)
+    crmd("migrate")
+    assert crmd("plugin", "check", "trial").code == 0
+    assert crmd("audit", "--json").json == []
+    assert crmd("plugin", "check", "trial", "--record").code == 0
+    [noted] = crmd("audit", "--json").json
+    assert (noted["action"], noted["target"]) == ("plugins.grade", "trial")
+    assert (noted["details"]["grade"], noted["details"]["version"]) == ("silver", distribution_of(installed()["trial"]))
+
+
+def test_a_folder_has_no_grade_to_keep(crmd: Run, tmp_path: Path) -> None:
+    """What is not installed is refused before anything is run: its grade would be of something else."""
+    (tmp_path / "crmd_elsewhere").mkdir()
+    project = '[project]\nname = "elsewhere"\n[project.entry-points."crmd.plugins"]\nelsewhere = "crmd_elsewhere"\n'
+    (tmp_path / "pyproject.toml").write_text(project, "utf-8")
+    path = list(sys.path)
+    answer = crmd("plugin", "check", str(tmp_path), "--record")
+    sys.path[:] = path
+    assert answer.code == 2
+    assert "is not installed, so its grade is not kept" in answer.err

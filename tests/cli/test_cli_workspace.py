@@ -26,6 +26,7 @@ FLEET_WIDE = {
     "daemon", "bucket", "retry_budget", "blame", "quarantine",
     "retention", "event_horizon", "projection", "failover",
     "watching", "figures", "alert", "depth_minute", "ended_minute", "ended_hour", "ended_until",
+    "plugin_grade",
 }  # fmt: skip
 
 

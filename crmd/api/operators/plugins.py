@@ -11,12 +11,14 @@ from msgspec import Meta
 
 from crmd.api.problem import Problem
 from crmd.api.route import Call, Route, routed
+from crmd.graded import Grade, counting, released
 from crmd.plugins import installed
-from crmd.store import blame
+from crmd.store import blame, grades
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from crmd.graded import Graded
     from crmd.job_type import JobType
     from crmd.registry import BrokenPlugin, Plugin
 
@@ -39,6 +41,19 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     name: str
     is_ok: bool
     text: str
+
+
+class GradeView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """How it did when `crmd plugin check` ran it."""
+
+    name: Grade
+    version: Annotated[str, Meta(description="name and version of what was run")]
+    checked_at: datetime
+    checked_for: Annotated[
+        Literal["installation", "release"],
+        Meta(description="`installation`: by `crmd plugin check --record`; `release`: as crmd's release was made"),
+    ]
+    is_outdated: Annotated[bool, Meta(description="another version is installed: it says nothing about that one")]
 
 
 class QuarantineView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -75,6 +90,7 @@ class PluginView(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     requires: list[str] = []
     job_types: list[PluginJobType] = []
     health: Annotated[list[Check], Meta(description="its own checks, asked just now")] = []
+    grade: Annotated[GradeView | None, Meta(description="null: never checked")] = None
     quarantine: QuarantineView | None = None
     blame: Harm | None = None
 
@@ -102,8 +118,12 @@ async def list_plugins(call: Call) -> Plugins:
     """List plugins with what they declare, how they are, and what their jobs did to the daemons."""
     registry = call.state.services.registry
     accounts = {row["plugin"]: dict(row) for row in await blame.listed(call.state.pool, DAYS)}
-    found = [_loaded(plugin, await _checked(call, plugin), accounts.get(plugin.name)) for plugin in registry.plugins]
-    found += [_broken(broken, accounts.get(broken.name)) for broken in registry.broken]
+    here = await grades.recorded(call.state.pool)
+    found = [
+        _loaded(plugin, await _checked(call, plugin), _grade(plugin, here), accounts.get(plugin.name))
+        for plugin in registry.plugins
+    ]
+    found += [_broken(broken, _grade(broken, here), accounts.get(broken.name)) for broken in registry.broken]
     known = {one.name for one in found}
     found += [PluginView(name=name, distribution=None, state="off") for name in sorted(set(installed()) - known)]
     return Plugins(plugins=found)
@@ -132,7 +152,24 @@ async def _checked(call: Call, plugin: Plugin) -> list[Check]:
     return found
 
 
-def _loaded(plugin: Plugin, health: list[Check], account: Mapping[str, Any] | None) -> PluginView:
+def _grade(plugin: Plugin | BrokenPlugin, here: Mapping[str, Graded]) -> GradeView | None:
+    """Of what is installed, if that was ever run, and otherwise the newest."""
+    known = [one[plugin.name] for one in (here, released()) if plugin.name in one]
+    graded = counting(plugin.distribution, known)
+    if graded is None:
+        return None
+    return GradeView(
+        name=graded.grade,
+        version=graded.distribution,
+        checked_at=graded.checked_at,
+        checked_for="installation" if graded is here.get(plugin.name) else "release",
+        is_outdated=graded.distribution != plugin.distribution,
+    )
+
+
+def _loaded(
+    plugin: Plugin, health: list[Check], grade: GradeView | None, account: Mapping[str, Any] | None
+) -> PluginView:
     return PluginView(
         name=plugin.name,
         distribution=plugin.distribution,
@@ -140,17 +177,19 @@ def _loaded(plugin: Plugin, health: list[Check], account: Mapping[str, Any] | No
         requires=list(plugin.requires),
         job_types=_job_types(plugin.job_types),
         health=health,
+        grade=grade,
         quarantine=_quarantine(account),
         blame=_harm(account),
     )
 
 
-def _broken(plugin: BrokenPlugin, account: Mapping[str, Any] | None) -> PluginView:
+def _broken(plugin: BrokenPlugin, grade: GradeView | None, account: Mapping[str, Any] | None) -> PluginView:
     return PluginView(
         name=plugin.name,
         distribution=plugin.distribution,
         state="broken",
         reason=plugin.reason,
+        grade=grade,
         quarantine=_quarantine(account),
         blame=_harm(account),
     )

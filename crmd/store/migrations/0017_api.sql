@@ -53,13 +53,23 @@ CREATE TABLE crmd.api_job (
 CREATE INDEX api_job_workspace ON crmd.api_job (workspace_id, created_at);
 CREATE INDEX api_job_user ON crmd.api_job (user_id, created_at) WHERE user_id IS NOT NULL;
 
+-- How a plugin did when `crmd plugin check --record` ran it here. It counts for what was run, and no other version.
+CREATE TABLE crmd.plugin_grade (
+    plugin       text PRIMARY KEY CHECK (length(plugin) BETWEEN 1 AND 200),
+    distribution text NOT NULL,              -- name and version of what was run
+    grade        text NOT NULL CHECK (grade IN ('none', 'bronze', 'silver', 'gold', 'platinum')),
+    checked_at   timestamptz NOT NULL
+);
+
 -- Lists by workspace, newest first; see crmd.list_jobs. Jobs of no workspace pay nothing for it. Each index of the archive
 -- leads to the entries of one status, type or user in the order of a list, and says in which partition they are, so
--- that a rare status of a large workspace is found as fast as its newest jobs.
-CREATE INDEX job_workspace ON crmd.job (workspace_id, id) WHERE workspace_id IS NOT NULL;
+-- that a rare status of a large workspace is found as fast as its newest jobs. Deliveries of webhooks are crmd's own
+-- work, and stand with the webhook: however many there are, they are not among a workspace's jobs unless asked for.
+CREATE INDEX job_workspace ON crmd.job (workspace_id, id) WHERE workspace_id IS NOT NULL AND type <> 'deliver-webhook';
+CREATE INDEX job_delivery ON crmd.job (workspace_id, id) WHERE type = 'deliver-webhook';
 CREATE INDEX lease_workspace ON crmd.lease (workspace_id, id) WHERE workspace_id IS NOT NULL;
 CREATE INDEX archive_workspace ON crmd.archive (workspace_id, status, id) INCLUDE (finished_at)
-    WHERE workspace_id IS NOT NULL;
+    WHERE workspace_id IS NOT NULL AND type <> 'deliver-webhook';
 CREATE INDEX archive_type ON crmd.archive (workspace_id, type, status, id) INCLUDE (finished_at)
     WHERE workspace_id IS NOT NULL;
 CREATE INDEX archive_user ON crmd.archive (workspace_id, user_id, id) INCLUDE (finished_at, status, type)

@@ -13,7 +13,7 @@ $$;
 
 -- The candidates of a page of a list: of each stage and status at most most_rows ids that fit, newest first, with when each
 -- job ended (NULL: it has not). What is NULL lets all through. Each branch is led by an index that holds all that it asks
--- for. Without a workspace, where neither a status nor a parent leads to the others, only looked_max of the newest ended
+-- for. Deliveries of webhooks are among a workspace's jobs only where their type is asked for. Without a workspace, where neither a status nor a parent leads to the others, only looked_max of the newest ended
 -- jobs are looked at.
 CREATE FUNCTION crmd.list_jobs(
     workspace_id uuid, statuses text[], types text[], user_id uuid, parent_id uuid, since_id uuid, before_id uuid,
@@ -31,11 +31,19 @@ BEGIN
         IF workspace_id IS NOT NULL THEN
             RETURN QUERY
             SELECT j.id, NULL::timestamptz FROM crmd.job j
-            WHERE j.workspace_id = workspace_id AND (types IS NULL OR j.type = ANY (types))
+            WHERE j.workspace_id = workspace_id AND j.type <> 'deliver-webhook' AND (types IS NULL OR j.type = ANY (types))
               AND (user_id IS NULL OR j.user_id = user_id) AND (parent_id IS NULL OR j.parent_id = parent_id)
               AND (statuses IS NULL OR crmd.waiting_status(j.held, j.run_at) = ANY (statuses))
               AND j.id >= v_since AND j.id < v_before
             ORDER BY j.id DESC LIMIT most_rows;
+            IF 'deliver-webhook' = ANY (types) AND user_id IS NULL AND parent_id IS NULL THEN
+                RETURN QUERY
+                SELECT j.id, NULL::timestamptz FROM crmd.job j
+                WHERE j.workspace_id = workspace_id AND j.type = 'deliver-webhook'
+                  AND (statuses IS NULL OR crmd.waiting_status(j.held, j.run_at) = ANY (statuses))
+                  AND j.id >= v_since AND j.id < v_before
+                ORDER BY j.id DESC LIMIT most_rows;
+            END IF;
         ELSE
             RETURN QUERY
             SELECT j.id, NULL::timestamptz FROM crmd.job j
@@ -49,7 +57,8 @@ BEGIN
     IF statuses IS NULL OR 'processing' = ANY (statuses) THEN
         RETURN QUERY
         SELECT l.id, NULL::timestamptz FROM crmd.lease l
-        WHERE (workspace_id IS NULL OR l.workspace_id = workspace_id) AND (types IS NULL OR l.type = ANY (types))
+        WHERE (workspace_id IS NULL OR l.workspace_id = workspace_id)
+          AND CASE WHEN types IS NULL THEN workspace_id IS NULL OR l.type <> 'deliver-webhook' ELSE l.type = ANY (types) END
           AND (user_id IS NULL OR l.user_id = user_id) AND (parent_id IS NULL OR l.parent_id = parent_id)
           AND l.id >= v_since AND l.id < v_before
         ORDER BY l.id DESC LIMIT most_rows;
@@ -80,7 +89,8 @@ BEGIN
         RETURN QUERY
         SELECT f.id, f.finished_at FROM unnest(v_ended) s(name) CROSS JOIN LATERAL (
             SELECT a.id, a.finished_at FROM crmd.archive a
-            WHERE a.workspace_id = workspace_id AND a.status = s.name AND a.id >= v_since AND a.id < v_before
+            WHERE a.workspace_id = workspace_id AND a.status = s.name AND a.type <> 'deliver-webhook'
+              AND a.id >= v_since AND a.id < v_before
             ORDER BY a.id DESC LIMIT most_rows) f;
     ELSIF user_id IS NULL AND NOT 'completed' = ANY (v_ended) THEN
         RETURN QUERY

@@ -1,6 +1,7 @@
 -- Live streams: what has ended lately in a workspace, and which daemons have watchers of what.
 
-CREATE INDEX archive_workspace_finished ON crmd.archive (workspace_id, finished_at) WHERE workspace_id IS NOT NULL;
+CREATE INDEX archive_workspace_finished ON crmd.archive (workspace_id, finished_at)
+    WHERE workspace_id IS NOT NULL AND type <> 'deliver-webhook';
 
 -- Daemons with open streams. While there is a row, other daemons tell at once what they change in these workspaces; it is
 -- a hint: every daemon also looks by itself.

@@ -144,6 +144,15 @@ BEGIN
     RETURN true;
 END $$;
 
+-- A workspace's own jobs, without what crmd does for it.
+CREATE OR REPLACE VIEW crmd.background_jobs WITH (security_invoker = true) AS
+    SELECT j.id, j.workspace_id, j.user_id, j.type, j.status, j.payload, j.result,
+        (j.progress ->> 'total')::bigint AS total_items, (j.progress ->> 'done')::bigint AS processed_items,
+        j.created_at, j.started_at, j.finished_at AS completed_at,
+        j.errors -> -1 ->> 'message' AS error_message,
+        greatest(j.attempt - 1, 0) AS retry_count, j.max_attempts - 1 AS max_retries
+    FROM crmd.jobs j WHERE j.type <> 'deliver-webhook';
+
 -- The daemons own these tables and are not held by policies; whoever reads as crmd_api is, and sees no secret.
 ALTER TABLE crmd.webhook ENABLE ROW LEVEL SECURITY;
 ALTER TABLE crmd.webhook_secret ENABLE ROW LEVEL SECURITY;

@@ -22,7 +22,7 @@ from crmd.testing.conformance.disturbing import (
 from crmd.testing.conformance.memory import forgets
 from crmd.testing.conformance.place import folder_of, place_of_handler
 from crmd.testing.conformance.refusing import refuses_payloads
-from crmd.testing.conformance.rule import RULES, Finding, Grade, grade_of
+from crmd.testing.conformance.rule import RULES, Finding, grade_of
 from crmd.testing.conformance.storm import run_in_storm
 from crmd.testing.conformance.trespass import keeps_to_its_workspace
 from crmd.testing.conformance.trial import Trials
@@ -31,6 +31,7 @@ from crmd.testing.conformance.undisturbed import Undisturbed, run_undisturbed
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
+    from crmd.graded import Grade
     from crmd.job_type import JobType
     from crmd.registry import Plugin
     from crmd.testing.arena import Arena

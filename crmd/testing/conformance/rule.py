@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-Grade: TypeAlias = Literal["none", "bronze", "silver", "gold", "platinum"]
+    from crmd.graded import Grade
+
 Outcome: TypeAlias = Literal["pass", "fail", "skip"]
 
 GRADES: tuple[Grade, ...] = ("none", "bronze", "silver", "gold", "platinum")
