@@ -99,6 +99,36 @@ async def test_a_given_up_drainer_is_replaced(workbench: Workbench, monkeypatch:
     await executor.close()
 
 
+async def test_who_swallows_cancellations_gets_few_of_them(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while a handler is cancelled with each look and not at each turn of the loop, and still as a whole."""
+    executor = Executor(workbench.everything.services, Settler(workbench._pool, lambda _: None), {"fast": 1})
+    await workbench.enqueue("stubborn")
+    [run] = executor.accept(executor.queues["fast"], *await claimed(workbench))
+    await turns()
+    run.halt(Stop.TIMEOUT)
+    await turns()
+    executor.stop_overdue()
+    before = len(SWALLOWED)
+    await turns()
+    assert len(SWALLOWED) > before + 5  # at each turn, as long as it may yet clean up
+    monkeypatch.setattr(executing, "PRESS_SECONDS", -1.0)
+    executor.stop_overdue()
+    await turns()
+    before = len(SWALLOWED)
+    for look in range(3):
+        await turns()
+        assert len(SWALLOWED) == before + look
+        executor.stop_overdue()
+        await turns()
+    LET_GO["now"] = True
+    executor.stop_overdue()
+    await turns()
+    assert executor.runs == {}
+    await executor.close()
+
+
 async def test_a_drainers_own_fault_is_told(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """What no drainer should raise reaches whoever runs the engine."""
 

@@ -9,6 +9,7 @@ import anyio
 import asyncpg
 import pytest
 
+import crmd.store.pools as pools_module
 from crmd.errors import UnreachableError
 from crmd.store.known_types import OWN_TYPES_FROM
 from crmd.store.pools import UNREACHABLE, Server, connect, open_pools
@@ -102,6 +103,21 @@ async def test_a_statement_has_its_bound(crmd_dsn: str) -> None:
             await pools.control.fetchval("SELECT pg_sleep(5)")
         assert isinstance(caught.value, UNREACHABLE)
         assert await pools.control.fetchval("SHOW lock_timeout") == "800ms"
+
+
+async def test_what_stands_still_with_a_lock_is_ended(crmd_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A transaction of the engine whose process is paused keeps nobody waiting: the server ends it, as it may."""
+    monkeypatch.setattr(pools_module, "STILL_MILLISECONDS", 100)
+    lock = "SELECT pg_advisory_xact_lock(4)"
+    async with open_pools(Server(dsn=crmd_dsn)) as pools:
+        async with pools.control.acquire() as paused:
+            transaction = paused.transaction()
+            await transaction.start()
+            await paused.execute(lock)
+            await pools.plugins.execute(lock)  # waits for a lock until then, at most 5 s
+            with pytest.raises(UNREACHABLE):
+                await paused.fetchval("SELECT 1")
+        assert await pools.plugins.fetchval("SHOW idle_in_transaction_session_timeout") == "1min"
 
 
 async def test_a_pool_heals_after_its_sessions_were_ended(crmd_dsn: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
-from crmd.chaos.history import Claim, End, Left, Tick, Write
+from crmd.chaos.history import Birth, Claim, End, Left, Tick, Write
 from crmd.chaos.workload.mark import read_marks
 from crmd.store.queries import load_queries
 
@@ -32,6 +32,7 @@ async def read_database(dsn: str) -> dict[str, Any]:
             "writes": [_write(row) for row in await connection.fetch(_SQL.writes)],
             "ends": [_end(row) for row in await connection.fetch(_SQL.ends)],
             "left": [Left(row["id"], row["type"], row["place"]) for row in await connection.fetch(_SQL.left)],
+            "births": [Birth(row["pid"], row["born_seconds"]) for row in await connection.fetch(_SQL.births)],
             "ticks": [_tick(row) for row in await connection.fetch(_SQL.ticks)],
         }
     finally:

@@ -117,6 +117,14 @@ class Struck:
 
 
 @dataclass(frozen=True, slots=True)
+class Birth:
+    """A daemon that was there for the database from now on."""
+
+    pid: int
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Death:
     """A daemon that ended: with which code, which fault made it ("" for none), and which of the fleet it was."""
 
@@ -156,6 +164,7 @@ class History:
     ticks: Sequence[Tick] = ()
     taken: Sequence[Taken] = ()
     struck: Sequence[Struck] = ()
+    births: Sequence[Birth] = ()
     deaths: Sequence[Death] = ()
     overlaps: Sequence[UUID] = ()
     schedules: Sequence[str] = ()

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from crmd.chaos.checker import claims_by_job
 from crmd.chaos.history import Struck
+from crmd.chaos.peace import Peace
 from crmd.chaos.plan import WHOLE_KINDS
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
 
 # Behind a fault that concerns everybody, the times of another one say nothing of that one.
 CALM_SECONDS = 1.0
-HAND_OVER_SECONDS = 1.0
-# A daemon needs about so long until it works, on a busy machine.
-START_SECONDS = 4.0
 # What was not seen to recover in this time recovered from something else.
 SEEN_SECONDS = 60.0
 
@@ -33,6 +31,7 @@ class Recovery:
     Attributes:
         what: Which time was taken.
         count: How many times there are; 0: none was clear of other faults.
+        wall_p99: By the clock on the wall, where the others are of the time in which somebody could take over.
     """
 
     kind: str
@@ -41,18 +40,12 @@ class Recovery:
     p50: float = 0.0
     p99: float = 0.0
     most: float = 0.0
+    wall_p99: float | None = None
 
 
 def recoveries(history: History) -> list[Recovery]:
     """A row for each kind that was done."""
     times: dict[tuple[str, str], list[float]] = defaultdict(list)
-    by_job = claims_by_job(history)
-    for death in history.deaths:
-        if death.cause == "stop":
-            times["stop", "given back until claimed by another"] += _handed_over(history, by_job.values(), death)
-        elif death.cause != "close":
-            key = ("kill" if death.cause == "kill" else "poison", "death until its jobs are claimed again")
-            times[key] += _taken_over(history, by_job.values(), death)
     starts = sorted(claim.claimed_at for claim in history.claims)
     of_pid: dict[int | None, list[float]] = defaultdict(list)
     for claim in history.claims:
@@ -66,7 +59,8 @@ def recoveries(history: History) -> list[Recovery]:
         found = _next(mine, struck.ended_at)
         clear = (seconds for seconds in found if _is_clear(history, struck, struck.ended_at + seconds))
         times[struck.kind, what] += clear
-    return [_summed(kind, what, found) for (kind, what), found in sorted(times.items())]
+    summed = [_summed(kind, what, found) for (kind, what), found in sorted(times.items())]
+    return sorted([*_successions(history), *summed], key=lambda one: (one.kind, one.what))
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -97,34 +91,39 @@ def _is_clear(history: History, since: Struck | float, until: float) -> bool:
     )
 
 
-def _taken_over(history: History, jobs: Iterable[list[Claim]], death: Death) -> Iterator[float]:
-    until = death.at + history.lease_seconds + 1
-    if not (_is_clear(history, death.at - history.lease_seconds, until) and _has_heir(history, death, until)):
-        return
+def _successions(history: History) -> Iterator[Recovery]:
+    """How long the jobs of daemons that ended waited for another one, and how much of it one could have come."""
+    peace = Peace(history)
+    jobs = claims_by_job(history).values()
+    waits: dict[str, list[tuple[float, float]]] = defaultdict(list)
+    for death in history.deaths:
+        if death.cause == "stop":
+            waits["stop"] += _handed_over(history, jobs, death)
+        elif death.cause != "close":
+            waits["kill" if death.cause == "kill" else "poison"] += _taken_over(jobs, death)
+    whats = {"stop": "given back until claimed by another"}
+    for kind, spans in waits.items():
+        told = [span for span in spans if not peace.has_jump(span[0] - history.lease_seconds, span[1])]
+        whole = [end - begin for begin, end in told]
+        counted = [peace.seconds(peace.since_restart(begin, end), end) for begin, end in told]
+        summed = _summed(kind, whats.get(kind, "death until its jobs are claimed again"), counted)
+        yield replace(summed, wall_p99=percentile(whole, 0.99)) if whole else summed
+
+
+def _taken_over(jobs: Iterable[list[Claim]], death: Death) -> Iterator[tuple[float, float]]:
     for claims in jobs:
         for held, later in pairwise(claims):
             if held.pid == death.pid and (held.gone_at is None or held.gone_at > death.at):
-                yield later.claimed_at - death.at
+                yield death.at, later.claimed_at
 
 
-def _has_heir(history: History, death: Death, until: float) -> bool:
-    """Whether another daemon was left in peace, which could take over; one that is started anew takes a while."""
-    since = death.at - START_SECONDS
-    harmed = {one.target for one in history.deaths if since < one.at < until}
-    for struck in history.struck:
-        if struck.kind in {"suspend", "blackhole"} and struck.began_at < until and struck.ended_at > since:
-            harmed.add(struck.target)
-    return len(harmed | {death.target}) < history.daemons
-
-
-def _handed_over(history: History, jobs: Iterable[list[Claim]], death: Death) -> Iterator[float]:
+def _handed_over(history: History, jobs: Iterable[list[Claim]], death: Death) -> Iterator[tuple[float, float]]:
     """An attempt that is given back keeps its number; a retry or a snooze of its own is none."""
     asked = [one for one in history.struck if one.kind == "stop" and one.pid == death.pid and one.began_at <= death.at]
-    until = death.at + HAND_OVER_SECONDS
-    if not (asked and _is_clear(history, asked[0].began_at, until) and _has_heir(history, death, until)):
+    if not asked:
         return
     for claims in jobs:
         for held, later in pairwise(claims):
             is_given_back = (held.attempt, held.snooze_count) == (later.attempt, later.snooze_count)
             if held.pid == death.pid and is_given_back and held.gone_at and held.gone_at >= asked[0].began_at:
-                yield later.claimed_at - held.gone_at
+                yield held.gone_at, later.claimed_at

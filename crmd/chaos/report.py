@@ -106,7 +106,8 @@ def _bars(history: History, facts: Facts, breaches: Mapping[str, int], times: It
         if found is None:
             yield Bar(what, "not seen", f"{seconds:g} s", None)
         else:
-            yield Bar(what, f"{found.p99:.2f} s of {found.count}", f"{seconds:g} s", found.p99 <= seconds)
+            wall = "" if found.wall_p99 is None else f", {found.wall_p99:.2f} s on the wall"
+            yield Bar(what, f"{found.p99:.2f} s of {found.count}{wall}", f"{seconds:g} s", found.p99 <= seconds)
     most, allowed = facts.connections_most, facts.connections_allowed
     yield Bar("connections of one daemon at once", str(most), str(allowed), most <= allowed)
 

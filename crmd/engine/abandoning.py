@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("crmd.engine")
 # How long a job may take to clean up after it was cancelled.
 ABANDON_SECONDS = 10.0
+# Later than a thread's own end of patience, which knows better where the job hangs.
+GIVE_UP_SECONDS = ABANDON_SECONDS + 2.0
+# How long a cancelled job is cancelled anew at each await, as anyio does; then only with each turn of the watch, so
+# that one which swallows it does not take a whole core until it is given up.
+PRESS_SECONDS = 1.0
 PLACES_MAX = 12
 
 
@@ -92,6 +97,15 @@ def cease(scope: CancelScope) -> None:
     delivery = getattr(scope, "_cancel_handle", None)
     if delivery is not None:
         delivery.cancel()
+
+
+def press(scope: CancelScope) -> None:
+    """Cancel once more what is in the scope, and then leave it alone for a while; there is no public way to that."""
+    cease(scope)
+    deliver = getattr(scope, "_deliver_cancellation", None)
+    if deliver is not None:
+        deliver(scope)
+        cease(scope)
 
 
 def places_of_frame(frame: FrameType | None) -> tuple[str, ...]:

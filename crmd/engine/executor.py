@@ -19,7 +19,15 @@ import anyio.lowlevel
 
 from crmd.clock import boot_seconds
 from crmd.engine import own_task
-from crmd.engine.abandoning import ABANDON_SECONDS, Abandoned, cease, let_loose, places_of_coroutine
+from crmd.engine.abandoning import (
+    GIVE_UP_SECONDS,
+    PRESS_SECONDS,
+    Abandoned,
+    cease,
+    let_loose,
+    places_of_coroutine,
+    press,
+)
 from crmd.engine.handling import decided, handle
 from crmd.engine.queue import Queue
 from crmd.engine.run import Run
@@ -39,8 +47,6 @@ if TYPE_CHECKING:
 SLICE_SECONDS = 0.005
 # Processes for suspects, beside the slots of the queues.
 SUSPECTS_MAX = 8
-# Later than a thread's own end of patience, which knows better where the job hangs.
-GIVE_UP_SECONDS = ABANDON_SECONDS + 2.0
 # How long drainers may take to end when the engine does; those that don't are left to the end of the process.
 CLOSE_SECONDS = 1.0
 
@@ -113,6 +119,8 @@ class Executor:
                 run.halt(Stop.TIMEOUT)
             elif run.stop is not None and now > run.stopped + GIVE_UP_SECONDS:
                 self.abandon(run)
+            elif run.stop is not None and now > run.stopped + PRESS_SECONDS:
+                press(run.scope)
 
     def abandon(self, run: Run) -> None:
         """Settle a job that was stopped and goes on, and give its slot to the next."""

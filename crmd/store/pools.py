@@ -23,7 +23,7 @@ from crmd.store.primary import Primary
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 
 Session: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
@@ -51,6 +51,9 @@ UNREACHABLE = (
 )
 # Claims of three queues, settling, the slower loops, and a token refresh or two that wait for a provider.
 CONTROL_CONNECTIONS = 8
+# How long a transaction of the engine may stand still before the server ends it. None waits for anything but the
+# server, so one that does is of a process that is paused or blocked, and its locks keep the others from working.
+STILL_MILLISECONDS = 3_000
 # A job that waits this long for a connection of the plugins' pool is tried again instead.
 ACQUIRE_SECONDS = 30.0
 
@@ -168,7 +171,10 @@ async def open_pools(
     if is_probed:
         probe = await connect(server, "crmd probe")
         await probe.close(timeout=server.connect_timeout_seconds)
-    control = await _open_pool(server, "crmd control", control_max, set_bytes_codec, reset=_leave_as_it_is)
+    still = {"idle_in_transaction_session_timeout": str(STILL_MILLISECONDS)}
+    control = await _open_pool(
+        server, "crmd control", control_max, set_bytes_codec, reset=_leave_as_it_is, settings=still
+    )
     try:
         plugins = await _open_pool(server, "crmd plugins", server.pool_max, set_object_codec)
         try:
@@ -198,8 +204,11 @@ async def _open_pool(
     size: int,
     init: Callable[[Connection], Any],
     reset: Callable[[Connection], Any] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> BoundedPool:
     bounds = {**server.connect_arguments(name), "release_seconds": server.statement_timeout_seconds * 0.1}
+    if server.statement_cache:  # a pooler of transactions refuses settings of a session
+        bounds["server_settings"] |= settings or {}
     if is_patient := reset is None:  # a job waits longer than a loop, which comes again
         bounds["acquire_seconds"] = ACQUIRE_SECONDS
     let_in = partial(server.let_in, is_patient=is_patient)

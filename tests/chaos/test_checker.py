@@ -10,13 +10,14 @@ import pytest
 
 from crmd.chaos.bounds import most_at_once
 from crmd.chaos.checker import INVARIANTS, check
-from crmd.chaos.history import Ack, Claim, Death, End, History, Left, Struck, Taken, Tick, Write
+from crmd.chaos.history import Ack, Birth, Claim, Death, End, History, Left, Struck, Taken, Tick, Write
+from crmd.chaos.peace import Peace
 from crmd.chaos.recovery import percentile, recoveries
 from crmd.chaos.timeline import timeline
 from crmd.chaos.workload.mark import Mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 JOB, OTHER, CHILD, WORKSPACE = (UUID(int=number) for number in (1, 2, 3, 9))
 FIRST, SECOND, THIRD, FOURTH = (UUID(int=number) for number in (101, 102, 103, 104))
@@ -81,6 +82,7 @@ def right() -> History:
         ticks=[Tick("s", 103.0, OTHER)],
         taken=[Taken("b", 104.7)],
         struck=[Struck("kill", 0, 10, 100.5, 100.5), Struck("cut", 1, 11, 102.0, 102.0)],
+        births=[Birth(10, 99.0), Birth(11, 99.5)],
         deaths=[Death(10, 100.5, -9, "kill", 0), Death(11, 110.0, 0, "close", 1)],
         schedules=["s"],
         bounds={"type:limited:account": 2},
@@ -195,9 +197,55 @@ def test_recovery_is_taken_from_the_claims() -> None:
     assert (found["kill"].count, found["kill"].p99) == (1, 4.0)
     assert found["cut"].p99 == 2.5
     disturbed = replace(right(), struck=[*right().struck, Struck("database-stop", -1, None, 101.0, 103.0)])
-    assert {one.kind: one.count for one in recoveries(disturbed)}["kill"] == 0
     assert {one.kind: one.count for one in recoveries(disturbed)}["cut"] == 0
     assert {one.kind: one.p99 for one in recoveries(disturbed)}["database-stop"] == 1.5
+
+
+def peaceful(*struck: Struck, births: Sequence[Birth] = (Birth(10, 0.0), Birth(11, 0.0))) -> Peace:
+    """Two daemons, 10 at place 0 and 11 at place 1, of which nobody dies by itself."""
+    deaths = [Death(10, 100.0, 0, "close", 0), Death(11, 100.0, 0, "close", 1)]
+    return Peace(History(struck=struck, births=births, deaths=deaths))
+
+
+PAUSED = Struck("suspend", 0, 10, 2.0, 6.0)
+HUSHED = Struck("blackhole", 1, 11, 4.0, 8.0)
+
+
+@pytest.mark.parametrize(
+    ("struck", "seconds"),
+    [
+        ([], 10.0),
+        ([PAUSED], 10.0),
+        ([PAUSED, HUSHED], 8.0),
+        ([PAUSED, Struck("blackhole", 2, 11, 4.0, 8.0)], 10.0),  # the client's link
+        ([PAUSED, Struck("stop", 1, 11, 1.0, 1.0)], 6.0),
+        ([Struck("database-stop", -1, None, 3.0, 5.0)], 8.0),
+        ([Struck("freeze", -1, None, 3.0, 5.0), Struck("database-crash", -1, None, 4.0, 6.0)], 7.0),
+        ([PAUSED, Struck("slow", 1, 11, 0.0, 10.0), Struck("cut", 1, 11, 3.0, 3.0)], 10.0),
+        ([Struck("terminate", -1, None, 3.0, 5.0), Struck("clock", -1, None, 3.0, 5.0)], 10.0),
+    ],
+)
+def test_only_time_counts_in_which_somebody_could_work(struck: list[Struck], seconds: float) -> None:
+    """Of ten seconds those count in which one daemon lives, is not paused, and has an open link to a running server."""
+    assert peaceful(*struck).seconds(0.0, 10.0) == pytest.approx(seconds)
+
+
+def test_a_daemon_counts_from_its_first_word() -> None:
+    """A process that is still starting takes nothing over, and one that died does not either."""
+    assert peaceful(births=[Birth(11, 7.0)]).seconds(0.0, 10.0) == pytest.approx(3.0)
+    assert peaceful().seconds(95.0, 110.0) == pytest.approx(5.0)
+
+
+def test_a_recovery_has_two_times() -> None:
+    """By the wall, and what somebody could have used; a restart begins it anew, a turned clock tells nothing."""
+    gap = replace(right(), struck=[*right().struck, Struck("suspend", 1, 11, 101.0, 103.0)])
+    [kill] = [one for one in recoveries(gap) if one.kind == "kill"]
+    assert (kill.count, kill.p99, kill.wall_p99) == (1, 2.0, 4.0)
+    restarted = replace(right(), struck=[*right().struck, Struck("database-stop", -1, None, 101.0, 103.0)])
+    [kill] = [one for one in recoveries(restarted) if one.kind == "kill"]
+    assert (kill.p99, kill.wall_p99) == (1.5, 4.0)
+    turned = replace(right(), struck=[*right().struck, Struck("clock", -1, None, 98.0, 99.0)])
+    assert {one.kind: one.count for one in recoveries(turned)}["kill"] == 0
 
 
 def test_what_was_given_back_is_told_from_what_retries() -> None:

@@ -36,6 +36,11 @@ CREATE TABLE chaos.gone (
     claim_id uuid NOT NULL,
     gone_at  timestamptz NOT NULL
 );
+CREATE TABLE chaos.birth (
+    pid     integer NOT NULL,
+    born_at timestamptz NOT NULL
+);
+INSERT INTO chaos.birth SELECT d.pid, clock_timestamp() FROM crmd.daemon d;
 -- The lease is locked by the transaction that writes, so what it says now holds until the commit.
 CREATE FUNCTION chaos.note_write() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
@@ -59,6 +64,12 @@ BEGIN
     INSERT INTO chaos.gone SELECT o.id, o.fence, o.claim_id, clock_timestamp() FROM old_leases o;
     RETURN NULL;
 END $$;
+CREATE FUNCTION chaos.note_birth() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+BEGIN
+    INSERT INTO chaos.birth VALUES (NEW.pid, clock_timestamp());
+    RETURN NULL;
+END $$;
+CREATE TRIGGER note_birth AFTER INSERT ON crmd.daemon FOR EACH ROW EXECUTE FUNCTION chaos.note_birth();
 CREATE TRIGGER note_claims AFTER INSERT ON crmd.lease REFERENCING NEW TABLE AS fresh
     FOR EACH STATEMENT EXECUTE FUNCTION chaos.note_claims();
 CREATE TRIGGER note_gone AFTER DELETE ON crmd.lease REFERENCING OLD TABLE AS old_leases
