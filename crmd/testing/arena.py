@@ -82,7 +82,7 @@ class Arena:
     @contextlib.asynccontextmanager
     async def database(self) -> AsyncIterator[Config]:
         """The configuration of a database of its own, as `fresh` has it in the beginning; gone after the block."""
-        name = await self.server.create(await self._template())
+        name = await self.server.create(await self.template())
         try:
             yield self.config(name)
         finally:
@@ -92,11 +92,16 @@ class Arena:
         """The configuration that leads to a database of the server."""
         return config_for(self.server.dsn(database), self.entries, self._state_dir)
 
-    async def _template(self) -> str:
+    async def ground_floor(self) -> str:
+        """The template without any plugin: most of the migrations are crmd's own, and the same for all."""
+        return await Arena(self.server, {}, self._state_dir).template()
+
+    async def template(self) -> str:
+        """The database that the others are cloned from, migrated for the plugins; made once per server."""
         key = " ".join(f"{name}={entry.value}" for name, entry in sorted(self.entries.items()))
         name = self.server.template(key)
         if name is None:
-            name = await self.server.create()
+            name = await self.server.create(await self.ground_floor() if self.entries else "template0")
             async with opened(self.config(name), entries=self.entries):
                 pass
             self.server.keep_template(key, name)

@@ -70,7 +70,7 @@ def _declared(plugin: Plugin) -> list[bytes]:
 async def migrates(plugin: Plugin, arena: Arena) -> Finding:
     """Migrate two new databases of one server: what a migration makes outside its database stands in its own way."""
     for _ in range(2):
-        name = await arena.server.create()
+        name = await arena.server.create(await arena.ground_floor())
         try:
             async with opened(arena.config(name), entries=arena.entries) as everything:
                 broken = next((one for one in everything.loaded.registry.broken if one.name == plugin.name), None)
