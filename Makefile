@@ -24,6 +24,8 @@ STORE_TESTS := $(addprefix tests/test_,engine_jobs.py queries.py sql_functions.p
 
 # uv must not fetch a Python of its own.
 export UV_PYTHON_DOWNLOADS := never
+# Tests and checks start hundreds of Pythons: each would compile what it imports, and pytest rewrite every assertion.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help install demo run test test-postgres15 simulate quick lint format types layers dependencies licences migrations plugin-check check lock lock-check \
 	install-check bench bench-features seal dist clean
