@@ -57,7 +57,7 @@ async def test_a_held_job_is_told_and_not_due(workbench: Workbench, word: str) -
     assert tuple(row) == (HELD[word], word)
     counted = await queue(workbench)
     assert (counted["due"], counted["scheduled"], counted["held"], counted["oldest_due_seconds"]) == (0, 0, 1, 0)
-    assert await pool.fetchval(SQL.next_due, "normal", 60.0) is None
+    assert await pool.fetchval(SQL.next_due, "normal", 60.0, []) is None
     told = await explanation.explanation_of(workbench.everything.pools.plugins, job_id)
     assert told is not None
     [hold] = [gate for gate in told.gates if gate.name == "hold"]

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from crmd.testing import Workbench
 
 pytestmark = pytest.mark.crmd_plugins(sample_jobs)
+SENDING = (
+    "INSERT INTO crmd.effect (kind, key, state, job_id, job_type, planned_at, changed_at, fence, claim_id) "
+    "VALUES ('mail', 'k', '{0}', crmd.uuid7(), 'x', crmd.clock(), crmd.clock(), 1, crmd.uuid7())"
+)
 PROJECTION = "INSERT INTO crmd.projection (name, generation, plugin, version, state, made_at) VALUES "
 WAITING = (
     "INSERT INTO crmd.waiting (job_id, step, fence, event_type, match, probe, since_at, registered_at, until_at, {0}) "
@@ -31,6 +35,9 @@ DUE = [
     ("letting_go", "UPDATE crmd.job SET held = 'key', follows = crmd.uuid7()"),
     ("letting_go", "UPDATE crmd.job SET expires_at = crmd.clock()"),
     ("letting_go", "UPDATE crmd.job SET held = 'unknown'"),
+    ("reconciling", "UPDATE crmd.job SET held = 'reconcile'"),
+    ("reconciling", SENDING.format("handed_over")),
+    ("", SENDING.format("unknown")),
     ("tuning", "SELECT crmd.pause('queue:fast', 'test')"),
     ("tuning", "UPDATE crmd.job_type SET relaned_to = crmd.uuid7()"),
     ("watched", "INSERT INTO crmd.watching VALUES (crmd.uuid7(), NULL, crmd.clock() + interval '1 minute')"),

@@ -252,6 +252,9 @@ class _Only:
     def acquire(self) -> _Only:
         return self
 
+    async def fetchval(self, query: str) -> Any:  # noqa: ANN401 - a value
+        return await self.connection.fetchval(query)
+
     async def __aenter__(self) -> Any:  # noqa: ANN401 - a connection
         return self.connection
 

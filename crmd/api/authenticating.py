@@ -6,6 +6,7 @@ import hashlib
 import logging
 import time
 from collections import OrderedDict
+from importlib import import_module
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from crmd.store import api_keys
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from crmd.api.public_keys import PublicKey
     from crmd.api.state import State
 
 _LOG = logging.getLogger("crmd.api")
@@ -41,7 +43,7 @@ class Authenticator:
         self._state = state
         self._remembered: OrderedDict[bytes, tuple[float, Identity]] = OrderedDict()
         self._wrong: OrderedDict[str, list[float]] = OrderedDict()
-        self._keys: Mapping[str, jwt.PublicKey] = {}
+        self._keys: Mapping[str, PublicKey] = {}
         self._keys_read_at = float("-inf")
 
     async def identify(self, header: str | None, address: str) -> Identity:
@@ -130,7 +132,7 @@ class Authenticator:
             expires_at=float(claims["exp"]),
         )
 
-    async def _key_set(self, key_id: str | None) -> Mapping[str, jwt.PublicKey]:
+    async def _key_set(self, key_id: str | None) -> Mapping[str, PublicKey]:
         """The public keys; read anew every few minutes, and for a key that is not known, though not too often."""
         url = self._state.settings().jwks_url
         age = time.monotonic() - self._keys_read_at
@@ -139,7 +141,7 @@ class Authenticator:
         self._keys_read_at = time.monotonic()
         try:
             answer = await self._state.http.request("GET", url)
-            self._keys = jwt.public_keys(answer.body)
+            self._keys = import_module("crmd.api.public_keys").public_keys(answer.body)
         except (JobError, CrmdError, ValueError) as error:
             _LOG.warning(
                 "the key set of api.jwks_url cannot be read (%s); the keys known so far stay", type(error).__name__

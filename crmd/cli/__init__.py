@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and give its exit code, as documented in docs/cli.md."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        code = _obey(words)
+        code = _run(_understood(words))
         sys.stdout.flush()
     except SystemExit as end:  # argparse, after --help or --version
         return end.code if isinstance(end.code, int) else int(ExitCode.OK)
@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def _obey(words: list[str]) -> int:
+def _understood(words: list[str]) -> Namespace:
+    """The grammar is gone when the command runs: a daemon would keep it for its whole life."""
     parser = build_parser()
     command = wanted_command(words)
     if command is not None and not is_known(parser, command):
@@ -52,7 +53,7 @@ def _obey(words: list[str]) -> int:
     if not hasattr(arguments, "module") and not hasattr(arguments, "run"):
         parser.print_help()
         raise UsageError("No command is given.", hint="Choose one from the list above.")
-    return _run(arguments)
+    return arguments
 
 
 def _run(arguments: Namespace) -> int:

@@ -10,10 +10,8 @@ import base64
 import binascii
 import secrets
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from crmd.errors import CrmdError
 from crmd.secret import Secret
@@ -21,6 +19,8 @@ from crmd.secret import Secret
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from uuid import UUID
+
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     from crmd.connections.master_key import MasterKey
 
@@ -90,7 +90,8 @@ class Vault:
     ) -> None:
         self._missing = missing
         self._current_id = keys[0].key_id if keys else ""
-        self._ciphers = {key.key_id: AESGCM(key.octets) for key in keys}
+        self._octets = {key.key_id: key.octets for key in keys}
+        self._ciphers: dict[str, AESGCM] = {}
         self._random_bytes = random_bytes
 
     @property
@@ -107,7 +108,7 @@ class Vault:
         if self._missing is not None:
             raise self._missing
         nonce = self._random_bytes(NONCE_BYTES)
-        box = self._ciphers[self._current_id].encrypt(nonce, secret.reveal().encode(), place.associated_data)
+        box = self._cipher(self._current_id).encrypt(nonce, secret.reveal().encode(), place.associated_data)
         return self.current_prefix + base64.urlsafe_b64encode(nonce + box).decode().rstrip("=")
 
     def unseal(self, place: Place, sealed: str) -> Secret:
@@ -120,17 +121,31 @@ class Vault:
             raise self._missing
         form, _, rest = sealed.partition(".")
         key_id, _, box = rest.partition(".")
-        cipher = self._ciphers.get(key_id)
-        if form != FORMAT or cipher is None:
+        if form != FORMAT or key_id not in self._octets:
             raise SealBroken(
                 f"A secret of {place.row} was sealed with the key {key_id[:8]!r}, which is not among the master keys.",
                 hint="Add that key after the current one.",
             )
         try:
             octets = base64.b64decode(box + "=" * (-len(box) % 4), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raise _broken(place) from None
+        cipher, wrong_tag = self._cipher(key_id), import_module("cryptography.exceptions").InvalidTag
+        try:
             return Secret(cipher.decrypt(octets[:NONCE_BYTES], octets[NONCE_BYTES:], place.associated_data).decode())
-        except (InvalidTag, binascii.Error, ValueError):
-            raise SealBroken(
-                f"A secret of {place.row} does not open: it was changed or copied from another row.",
-                hint="Add the connection again with a new consent.",
-            ) from None
+        except (wrong_tag, ValueError):
+            raise _broken(place) from None
+
+    def _cipher(self, key_id: str) -> AESGCM:
+        """Made when it is first used: the library takes 7 MiB, which a daemon without secrets need not have."""
+        if (cipher := self._ciphers.get(key_id)) is None:
+            made: AESGCM = import_module("cryptography.hazmat.primitives.ciphers.aead").AESGCM(self._octets[key_id])
+            cipher = self._ciphers[key_id] = made
+        return cipher
+
+
+def _broken(place: Place) -> SealBroken:
+    return SealBroken(
+        f"A secret of {place.row} does not open: it was changed or copied from another row.",
+        hint="Add the connection again with a new consent.",
+    )

@@ -32,7 +32,8 @@ async def audit_once(pool: Pool, daemon_id: UUID, executor: Executor, settler: S
     known = dict(executor.runs)
     rows = await pool.fetch(_SQL.daemon_leases, daemon_id)
     here = known.keys() | executor.runs.keys()
-    unanswered = {claim_id for queue in executor.queues.values() for claim_id in queue.unanswered}
+    queues = (*executor.queues.values(), executor.suspects)
+    unanswered = {claim_id for queue in queues for claim_id in queue.unanswered}
     strays = [
         Token(row["id"], row["fence"], row["claim_id"])
         for row in rows

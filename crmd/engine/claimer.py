@@ -7,6 +7,7 @@ looks once more, and only then sleeps: whoever enqueues after that look finds th
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from contextlib import contextmanager
@@ -74,6 +75,7 @@ class Claimer:
         self._turns = Turns()
         self._sources = [Source(self._claim_lanes), Source(self._claim_ready)]
         self._woken = anyio.Event()
+        self._is_napping = False
         self.is_idle = False
         self.daemon_id: UUID | None = None
 
@@ -88,6 +90,7 @@ class Claimer:
         """Look again at once, from the beginning of the queue."""
         self._restart_at = 0.0
         self._turns.wake()
+        self._is_napping = False
         self._woken.set()
 
     def retune(self) -> None:
@@ -110,6 +113,12 @@ class Claimer:
             self._woken = anyio.Event()
             await self._sleep(self._poll_max_seconds)
             return 0.0
+        if self._is_napping:
+            self._woken = anyio.Event()
+            if (seconds := await self._look()) == math.inf:
+                await self._nap(seconds)
+                return 0.0
+            self._is_napping = False
         await self._wait_for_room()
         self._woken = anyio.Event()
         wanted = self._queue.free
@@ -121,9 +130,20 @@ class Claimer:
         if not self.is_idle:
             await self._say_idle(is_idle=True)
             return 0.0
-        due = await self._pool.fetchval(_SQL.next_due, self._queue.name, self._poll_max_seconds)
-        await self._sleep(min(self._poll_max_seconds if due is None else due, self._turns.wait_seconds))
+        await self._nap(await self._look())
         return 0.0
+
+    async def _look(self) -> float:
+        """Seconds until there may be something to claim; for ever where nothing is to be seen."""
+        queue = self._queue.name
+        [look] = await self._pool.fetch(_SQL.next_due, queue, self._poll_max_seconds, self._tuned.paused_types)
+        due = math.inf if look["due_seconds"] is None else look["due_seconds"]
+        return min(due, self._turns.wait_seconds, self._poll_max_seconds) if look["has_lanes"] else due
+
+    async def _nap(self, seconds: float) -> None:
+        """Sleep; after a nap with nothing to be seen a look comes before the next claim."""
+        await self._sleep(seconds)
+        self._is_napping = seconds == math.inf and not self._woken.is_set()
 
     async def _wait_for_room(self) -> None:
         queue = self._queue
@@ -145,10 +165,8 @@ class Claimer:
         return await claim_from(self._sources, wanted, daemon_id, time.monotonic())
 
     async def _claim_ready(self, wanted: int, daemon_id: UUID) -> int:
-        now = time.monotonic()
-        if now >= self._restart_at:
-            self._watermark = BEGINNING
-            self._restart_at = now + RESTART_SECONDS
+        if (now := time.monotonic()) >= self._restart_at:
+            self._watermark, self._restart_at = BEGINNING, now + RESTART_SECONDS
         claim_id = leases.new_claim_id()
         rows = await self._claim_behind_watermark(wanted, daemon_id, claim_id)
         if not rows and self._watermark is not BEGINNING:

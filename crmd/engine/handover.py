@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _SQL = load_queries("crmd.store")
 BATCH_MAX = 50
+SUSPECTS_SEEN = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,19 +168,23 @@ async def claim_suspects(
     types: Sequence[str],
     queues: Sequence[str],
     *,
+    claim_id: UUID,
     slots: int,
     local_free: Mapping[str, int],
 ) -> list[Any]:
-    """Claim suspects that are due, each to run alone, as far as their limits let them."""
+    """Claim suspects that are due, each to run alone, as far as their limits let them.
+
+    More are looked at than there are slots for, so that those whose limits are full do not stand before others.
+    """
     if slots <= 0:
         return []
     async with pool.acquire() as connection:
-        waiting = await leases.suspects_waiting(connection, slots, types, queues)
+        waiting = await leases.suspects_waiting(connection, max(slots, SUSPECTS_SEEN), types, queues)
         if not waiting:
             return []
         async with connection.transaction():
             chosen = await _chosen(connection, waiting, local_free)
-            return await leases.claim_suspects(connection, daemon_id, chosen, leases.new_claim_id())
+            return await leases.claim_suspects(connection, daemon_id, chosen[:slots], claim_id)
 
 
 async def _lock(connection: Connection, lanes: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from crmd.engine.quarantine import Quarantine
 from crmd.engine.reaper import reap_once
 from crmd.engine.reconciling import reconcile_once
 from crmd.engine.scheduler import schedule_once
-from crmd.engine.suspect_claimer import claim_suspects_once
+from crmd.engine.suspect_claimer import SuspectClaimer
 from crmd.engine.upkeep import upkeep_once
 from crmd.events.projecting import Projecting
 from crmd.store import history, steps
@@ -71,6 +71,7 @@ class Housekeeping:
         )
         self._quarantine = Quarantine(house.services, lambda: self._pulse.is_due("probing"))
         self._letting_go = LettingGo(self._pool)
+        self._suspects = SuspectClaimer(house)
 
     def loops(self) -> dict[str, Callable[[], Awaitable[float]]]:
         """The steps as a daemon takes them, by the name of the loop: many only when there is something to do."""
@@ -81,6 +82,7 @@ class Housekeeping:
             "projecting": "projecting",
             "resuming": "resuming",
             "letting go": "letting_go",
+            "reconciling": "reconciling",
             "looking around": "watched",
         }
         steps = self.steps()
@@ -94,7 +96,7 @@ class Housekeeping:
         return {
             "following": self.follow_once,
             "reaping": self.reap_once,
-            "claiming suspects": self.claim_suspects_once,
+            "claiming suspects": self._suspects.look_once,
             "blaming": self._quarantine.write_once,
             "scheduling": self.schedule_once,
             "projecting": self.project_once,
@@ -119,12 +121,8 @@ class Housekeeping:
             job_types = self._house.services.job_types
             in_processes = {name for name, known in job_types.items() if known.runs_in == "process"}
             if await reap_once(self._pool, in_processes):
-                await self.claim_suspects_once()  # they have waited for a whole lease already
+                await self._suspects.claim_once()  # they have waited for a whole lease already
         return REAP_SECONDS
-
-    async def claim_suspects_once(self) -> float:
-        """Run what may have brought a daemon down, alone."""
-        return await claim_suspects_once(self._house)
 
     async def schedule_once(self) -> float:
         """Fire what is due."""

@@ -34,18 +34,25 @@ LOOK_MAX_SECONDS = 5.0
 
 
 async def schedule_once(pool: Pool) -> float:
-    """Fire what is due; answers the seconds until the next look."""
-    async with pool.acquire() as connection, connection.transaction():
-        rows = await connection.fetch(_SQL.schedules_due, BATCH)
-        decided, broken = decide(rows)
-        broken += await _fire(connection, decided)
-        if broken:
-            await _set_aside(connection, broken)
-    if len(rows) == BATCH:
-        return 0.0
+    """Fire what is due, if anything is; answers the seconds until the next look."""
+    seconds = await _seconds_left(pool)
+    if seconds == 0.0:
+        async with pool.acquire() as connection, connection.transaction():
+            rows = await connection.fetch(_SQL.schedules_due, BATCH)
+            decided, broken = decide(rows)
+            broken += await _fire(connection, decided)
+            if broken:
+                await _set_aside(connection, broken)
+        if len(rows) == BATCH:
+            return 0.0
+        seconds = await _seconds_left(pool)
+    return seconds + 0.05 * random.random()  # noqa: S311 - jitter, so that a fleet does not look as one
+
+
+async def _seconds_left(pool: Pool) -> float:
+    """Until the next schedule is due, or the next look; 0: one is."""
     seconds: float | None = await pool.fetchval(_SQL.schedules_next)
-    soon = LOOK_MAX_SECONDS if seconds is None else min(max(seconds, 0.0), LOOK_MAX_SECONDS)
-    return soon + 0.05 * random.random()  # noqa: S311 - jitter, so that a fleet does not look as one
+    return LOOK_MAX_SECONDS if seconds is None else min(max(seconds, 0.0), LOOK_MAX_SECONDS)
 
 
 def decide(rows: Sequence[Any]) -> tuple[list[Decided], list[tuple[str, str]]]:

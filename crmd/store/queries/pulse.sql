@@ -2,7 +2,7 @@
 -- costs next to nothing. A column that is true may be so for another daemon's sake; one that is false is not in doubt.
 -- `ends_seconds` is when the next of the daemons' leases runs out, if none is renewed; NULL: none is held.
 -- $1 text[]: projections loaded here. Index: job_suspect, job_follows, job_expires, job_unknown, waiting_unsure,
--- waiting_met, lease_pkey; the other tables are small.
+-- waiting_met, lease_pkey, effect_open, job_reconcile; the other tables are small.
 SELECT
     EXISTS (SELECT FROM crmd.daemon d WHERE NOT d.is_dead AND d.lease_until < n.clock
             OR d.is_dead AND d.lease_until < n.clock - interval '1 hour')
@@ -17,6 +17,9 @@ SELECT
     EXISTS (SELECT FROM crmd.job j WHERE j.follows IS NOT NULL)
         OR EXISTS (SELECT FROM crmd.job j WHERE j.expires_at <= n.clock AND j.expires_at IS NOT NULL AND j.started_at IS NULL)
         OR EXISTS (SELECT FROM crmd.job j WHERE j.held = 'unknown') AS letting_go,
+    EXISTS (SELECT FROM crmd.effect e WHERE e.state = 'handed_over' AND NOT EXISTS (
+                SELECT FROM crmd.lease l WHERE l.id = e.job_id AND l.fence = e.fence AND l.claim_id = e.claim_id))
+        OR EXISTS (SELECT FROM crmd.job j WHERE j.held = 'reconcile') AS reconciling,
     EXISTS (SELECT FROM crmd.tuning) OR EXISTS (SELECT FROM crmd.quarantine)
         OR EXISTS (SELECT FROM crmd.job_type t WHERE t.relaned_to IS NOT NULL) AS tuning,
     EXISTS (SELECT FROM crmd.watching w WHERE w.expires_at > n.clock) AS watched,
