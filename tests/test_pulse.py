@@ -23,10 +23,13 @@ WAITING = (
     "INSERT INTO crmd.waiting (job_id, step, fence, event_type, match, probe, since_at, registered_at, until_at, {0}) "
     "VALUES (crmd.uuid7(), 's', 1, 'e', '{{}}', 0, crmd.clock(), crmd.clock(), 'infinity', {1})"
 )
+LATE = "UPDATE crmd.daemon SET beat_at = crmd.clock() - interval '{}', lease_until = crmd.clock() + interval '{}'"
 DUE = [
     ("reaping", "UPDATE crmd.daemon SET lease_until = crmd.clock() - interval '1 second'"),
     ("reaping", "UPDATE crmd.daemon SET is_dead = true, lease_until = crmd.clock() - interval '2 hours'"),
     ("suspects", "UPDATE crmd.job SET held = 'suspect'"),
+    ("ailing", LATE.format("40 min", "20 min")),
+    ("", LATE.format("20 min", "40 min")),
     ("probing tuning", "INSERT INTO crmd.quarantine VALUES ('sample', '1', 'x', crmd.clock(), crmd.clock())"),
     ("projecting", PROJECTION + "('known', 1, 'sample', 1, 'building', crmd.clock())"),
     ("projecting", PROJECTION + "('known', 1, 'sample', 1, 'live', crmd.clock()); SELECT nextval('crmd.event_seq')"),

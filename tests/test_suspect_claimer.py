@@ -13,6 +13,7 @@ import sample_jobs
 from crmd.engine import suspect_claimer
 from crmd.engine.audit import audit_once
 from crmd.engine.handover import claim_suspects
+from crmd.engine.heartbeat import register
 from crmd.engine.queue import Queue
 from crmd.engine.suspect_claimer import SuspectClaimer
 from crmd.store import leases
@@ -133,6 +134,31 @@ async def test_a_life_that_ended_gives_suspects_back(workbench: Workbench, monke
     row = await workbench._pool.fetchrow("SELECT held, attempt, crash_count FROM crmd.job")
     assert row is not None
     assert tuple(row) == ("suspect", 0, 0)
+
+
+async def test_hosts_are_made_ready_for_the_jobs_of_a_late_daemon(workbench: Workbench) -> None:
+    """Once half of a daemon's lease is gone others start what its jobs would need; for one in time nobody does."""
+    ready: list[str] = []
+
+    async def make_ready(plugins: set[str]) -> None:
+        ready.extend(sorted(plugins))
+
+    house = house_of(workbench, Taker())
+    house.services.places = SimpleNamespace(make_ready=make_ready)
+    claimer = SuspectClaimer(cast("House", house))
+    await workbench.enqueue("add-one", {"number": 1})
+    await workbench._claim()
+    other = await register(workbench._pool, "test", ["fast"], 3600.0)
+    mine, house.daemon_id = house.daemon_id, other
+    await claimer.make_ready_once()
+    assert ready == []
+    late = "beat_at = crmd.clock() - interval '40 min', lease_until = crmd.clock() + interval '20 min'"
+    await workbench._pool.execute(f"UPDATE crmd.daemon SET {late} WHERE id = $1", mine)
+    await claimer.make_ready_once()
+    assert ready == ["sample_jobs"]
+    house.daemon_id = mine  # its own jobs concern no daemon
+    await claimer.make_ready_once()
+    assert ready == ["sample_jobs"]
 
 
 async def test_full_limits_stand_before_nobody(workbench: Workbench) -> None:

@@ -186,8 +186,14 @@ class Host:
         waiting = self._endings.pop(number, None)
         if waiting is not None and not waiting.done():
             waiting.set_result(ending)
-        if self._endings:
+        self.rest()
+
+    def rest(self) -> None:
+        """Go after a while, if nothing is to be done until then."""
+        if self._endings or not self.is_open:
             return
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         if self.is_retired:
             self.close()
         else:

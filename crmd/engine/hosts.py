@@ -43,6 +43,14 @@ class Hosts:
         child.ending.add_done_callback(lambda ended: self._blame.used(plugin, ended.result().memory_kib // 1024))
         return await child.run(run, bounds)
 
+    async def make_ready(self, plugin: str) -> None:
+        """Have the host of a plugin started; one that nobody needs after all goes as one that has done its work.
+
+        Raises:
+            Crashed: It cannot start.
+        """
+        (await self._host(plugin)).rest()
+
     def renew(self, blueprint_of: Callable[[str], bytes]) -> None:
         """Start new hosts by another configuration; the old ones end with their last child."""
         self._blueprint_of = blueprint_of

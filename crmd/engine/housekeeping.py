@@ -79,6 +79,7 @@ class Housekeeping:
         due = {
             "reaping": "reaping",
             "claiming suspects": "suspects",
+            "making ready": "ailing",
             "projecting": "projecting",
             "resuming": "resuming",
             "letting go": "letting_go",
@@ -97,6 +98,7 @@ class Housekeeping:
             "following": self.follow_once,
             "reaping": self.reap_once,
             "claiming suspects": self._suspects.look_once,
+            "making ready": self._suspects.make_ready_once,
             "blaming": self._quarantine.write_once,
             "scheduling": self.schedule_once,
             "projecting": self.project_once,

@@ -6,6 +6,7 @@ and brings its outcome back. So a job of the loop, as most are, pays nothing for
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from crmd.outcome import Decided, Forgotten
 from crmd.webhook_job import OWNER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from contextlib import AbstractAsyncContextManager
 
     from crmd.engine.abandoning import Abandoned
@@ -54,6 +55,13 @@ class Places:
         """Work by another configuration from now on; what runs goes on as it began."""
         self.hosts.renew(blueprint_of)
         self.threads.renew(open_services)
+
+    async def make_ready(self, plugins: Iterable[str]) -> None:
+        """Start the processes in which suspects of these plugins would run; one that cannot start tells its jobs so."""
+        for plugin in plugins:
+            if plugin != OWNER:
+                with contextlib.suppress(Crashed):
+                    await self.hosts.make_ready(plugin)
 
     def close(self) -> None:
         """End what does nothing, and every process."""

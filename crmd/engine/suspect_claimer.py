@@ -9,12 +9,14 @@ import anyio
 from crmd.engine.handover import claim_suspects
 from crmd.store import leases
 from crmd.store.leases import Token
+from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from crmd.engine.housekeeping import House
 
+_SQL = load_queries("crmd.store")
 LOOK_SECONDS = 1.0
 
 
@@ -40,6 +42,15 @@ class SuspectClaimer:
                 queue.room_made = anyio.Event()
                 await queue.room_made.wait()
         return 0.0
+
+    async def make_ready_once(self) -> float:
+        """Start what runs suspects while it is but feared that a daemon has died: they have waited enough by then."""
+        services, daemon_id = self._house.services, self._house.daemon_id
+        if services.places is not None and daemon_id is not None and self._house.may_claim:
+            rows = await services.pools.control.fetch(_SQL.ailing_types, daemon_id)
+            known = [services.suspect_types[row["type"]] for row in rows if row["type"] in services.suspect_types]
+            await services.places.make_ready({job_type.plugin for job_type in known})
+        return LOOK_SECONDS
 
     async def claim_once(self) -> bool:
         """One claim; whether more may wait than there was room for."""
