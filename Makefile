@@ -130,7 +130,7 @@ chaos: $(VENV)/.developing ## Let everything fail around real daemons, and check
 
 .PHONY: fuzz
 fuzz: $(VENV)/.developing ## Send more than 10,000 made-up requests to a served API: EXAMPLES= for each operation
-	@CRMD_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q tests/test_api_fuzz.py
+	@CRMD_FUZZ_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest -q -s tests/test_api_fuzz.py
 
 .PHONY: failover
 failover: $(VENV)/.developing ## Fail a Patroni cluster over under load, and check what was told as lost: FAILOVERS=, MODE=sync|async, SEED=

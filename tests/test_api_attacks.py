@@ -118,13 +118,16 @@ RAW: tuple[bytes, ...] = (
 
 
 async def test_bad_bytes_break_nothing(workbench: Workbench, caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever comes in place of HTTP is answered with 4xx or cut, not logged, and who comes after it is served."""
+    """What is no HTTP is answered with 4xx or cut, counted, not logged, and who comes after it is served."""
     async with api_over(workbench) as api:
         for raw in RAW:
             answer = await sent(api, raw)
             assert answer == b"" or 400 <= int(answer.split()[1]) < 500, (raw[:60], answer[:200])
         assert (await api.ask("GET", "/api/job-types")).status == 200
         assert [record for record in caplog.records if record.name.startswith(("crmd.api", "aiohttp"))] == []
+        counted = workbench.everything.services.tally.requests
+        assert sum(count for (method, _, _), count in counted.items() if method == "unknown") >= 8
+        assert counted["GET", "/api/job-types", 200] == 1
 
 
 async def test_a_bomb_is_not_unpacked_by_the_api(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
+from aiohttp.abc import AbstractAccessLogger
 
 from crmd.clock import boot_seconds
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 UNKNOWN = "unknown"
 """The route of a request that meant none, and the method of one that is not known."""
+_SEEN = web.RequestKey("is_counted", bool)
 
 
 def counted(tally: Tally) -> Middleware:
@@ -26,6 +28,7 @@ def counted(tally: Tally) -> Middleware:
     async def count(
         request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
+        request[_SEEN] = True
         began_at = boot_seconds()
         status = 499  # the client went away before it was answered
         is_stream = False
@@ -41,6 +44,17 @@ def counted(tally: Tally) -> Middleware:
         return response
 
     return count
+
+
+def counting_the_rest(tally: Tally) -> type[AbstractAccessLogger]:
+    """Told of every answer by aiohttp; those to bytes that are no HTTP come to no middleware, and are counted here."""
+
+    class Rest(AbstractAccessLogger):
+        def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:  # noqa: ARG002 - as aiohttp calls it
+            if _SEEN not in request:
+                tally.requests[UNKNOWN, UNKNOWN, response.status] += 1
+
+    return Rest
 
 
 def route_of(request: web.Request) -> str:

@@ -28,6 +28,7 @@ from crmd.api import (
 )
 from crmd.api.address import address_of
 from crmd.api.app import application
+from crmd.api.counting import counting_the_rest
 from crmd.api.live import streaming
 from crmd.api.live.serving import telling
 from crmd.api.openapi import document
@@ -108,7 +109,8 @@ async def serving(
         state.described = msgspec.json.encode(document(ROUTES, crmd.__version__))
         runner = web.AppRunner(
             application(state, ROUTES),
-            access_log=None,
+            access_log=WIRE_LOG,
+            access_log_class=counting_the_rest(services.tally),
             logger=WIRE_LOG,
             handle_signals=False,
             shutdown_timeout=SHUTDOWN_SECONDS,

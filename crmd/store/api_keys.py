@@ -77,10 +77,11 @@ async def holder(database: Connection | Pool, text: str) -> tuple[str, Any] | No
     found = _KEY.match(text)
     if found is None:
         return None
+    kept = await database.fetchval(_SQL.api_key_hash, found["id"], _NOBODY)
+    if not hmac.compare_digest(kept, _hashed(found["secret"])):
+        return None
     row = await database.fetchrow(_SQL.api_key_get, found["id"])
-    kept = _NOBODY if row is None else row["secret_hash"]
-    is_right = hmac.compare_digest(kept, _hashed(found["secret"]))
-    return (found["id"], row) if row is not None and is_right else None
+    return None if row is None else (found["id"], row)
 
 
 async def note_use(database: Connection | Pool, key_id: str) -> None:

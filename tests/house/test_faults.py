@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 FAULTS = 62
 ROW = re.compile(r"^\| F(\d{1,2}) \| ([^|\n]+) \| ([^|\n]+) \| ([^|\n]+) \|$", re.MULTILINE)
+ATTACK = re.compile(r"^\| A(\d{1,2}) \| [^|\n]+ \| [^|\n]+ \| ([^|\n]+) \|$", re.MULTILINE)
+ATTACKS = ["1", "2", "3", "4", "5", "6", "10", "11", "12", "13", "14", "15"]
 LINK = re.compile(r"\[([^\]\n]+)\]\(([^)\n]+)\)")
 # What cannot concern what exists yet says why, in place of a test.
 ABSENT = "not yet: "
@@ -60,6 +62,21 @@ def test_what_is_not_shown_says_why(rows: list[Row]) -> None:
     """A row without a test gives its reason, and a row with one gives none."""
     unshown = {row.number for row in rows if not LINK.search(row.shown)}
     assert unshown == {row.number for row in rows if row.shown.startswith(ABSENT)}
+
+
+def test_every_attack_is_shown_by_tests_that_exist(page: Path, tests: dict[Path, ast.Module]) -> None:
+    """Each attack stands once, in order, and each of its links names a test function of the file it leads to."""
+    named = {path: _functions(tree) for path, tree in tests.items()}
+    rows = ATTACK.findall(page.read_text("utf-8"))
+    assert [number for number, _ in rows] == ATTACKS
+    assert [number for number, shown in rows if not LINK.search(shown)] == []
+    wrong = [
+        f"A{number}: {name}"
+        for number, shown in rows
+        for name, target in LINK.findall(shown)
+        if name not in named.get((page.parent / target).resolve(), ())
+    ]
+    assert wrong == []
 
 
 def _functions(tree: ast.Module) -> set[str]:
