@@ -216,7 +216,7 @@ async def test_no_key_is_overdrawn(workbench: Workbench) -> None:
     )
     most: dict[str, int | None] = {"red/1": 2, "red/2": 5, "blue/1": 4, "blue/2": 4, "free": None}
     for _ in range(60):
-        await pool.execute("TRUNCATE crmd.job, crmd.lease")
+        await pool.execute("DELETE FROM crmd.job; DELETE FROM crmd.lease")
         found = list({" ".join(sorted(chance.sample(keys, chance.randint(1, 3)))) for _ in range(chance.randint(1, 6))})
         waiting = {lane: chance.randint(0, 6) for lane in found}
         for lane, count in waiting.items():

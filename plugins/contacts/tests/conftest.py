@@ -95,7 +95,6 @@ class Office:
     async def transaction(self, workspace_id: UUID | None = None) -> AsyncIterator[crmd.Transaction]:
         """A transaction as plugins get it: under row-level security for the workspace."""
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
             await connection.execute("SET LOCAL ROLE crmd_app")
             chosen = str(workspace_id or self.workspace_id)
             await connection.execute("SELECT set_config('crmd.workspace_id', $1, true)", chosen)
@@ -193,6 +192,11 @@ class Office:
 @pytest.fixture
 async def office(crmd_config: Any) -> AsyncIterator[Office]:  # noqa: ANN401 - its type is behind the front door
     """An empty workspace with the tables of crm and contacts; the test's module names the two plugins by its mark."""
-    pool = await asyncpg.create_pool(crmd_config.database.dsn.reveal(), min_size=1, max_size=8)
+    pool = await asyncpg.create_pool(crmd_config.database.dsn.reveal(), min_size=1, max_size=8, init=_read_json)
     yield Office(pool)
     await pool.close()
+
+
+async def _read_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """As a plugin's connections do, once each: the server is asked about the type."""
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)

@@ -45,7 +45,6 @@ class Crm:
     async def transaction(self, workspace_id: UUID | None = None) -> AsyncIterator[crmd.Statements]:
         """A transaction under row-level security."""
         async with self.pool.acquire() as connection, connection.transaction():
-            await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
             await connection.execute("SET LOCAL ROLE crmd_app")
             chosen = str(workspace_id or self.workspace_id)
             await connection.execute("SELECT set_config('crmd.workspace_id', $1, true)", chosen)
@@ -55,8 +54,14 @@ class Crm:
 @pytest.fixture
 async def crm(crmd_config: Any) -> AsyncIterator[Crm]:  # noqa: ANN401 - the core's own type, not for plugins
     """An empty schema crm, and the ids of a workspace and a connection."""
-    async with asyncpg.create_pool(crmd_config.database.dsn.reveal(), min_size=0, max_size=4) as pool:
+    dsn = crmd_config.database.dsn.reveal()
+    async with asyncpg.create_pool(dsn, min_size=0, max_size=4, init=_read_json) as pool:
         yield Crm(pool, uuid4(), uuid4())
+
+
+async def _read_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """As a plugin's connections do, once each: the server is asked about the type."""
+    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
