@@ -24,7 +24,8 @@ SEEDS = int(os.environ.get("CRMD_DIFFERENTIAL_SEEDS", "20"))
 STEPS = 60
 JOB_TYPE = "INSERT INTO crmd.job_type (name, plugin, queue) VALUES ('twin', 'test', 'normal')"
 # For so few rows TRUNCATE costs twenty times what DELETE does.
-EMPTY = ";".join(f"DELETE FROM crmd.{table}" for table in "job lease archive unique_key daemon redrive".split())
+FILLED = ("job", "lease", "archive", "unique_key", "daemon", "redrive")
+EMPTY = ";".join(f"DELETE FROM crmd.{table}" for table in FILLED)
 # Nobody is buried before the server has been up for the time of a lease.
 UP_FOR = "SELECT pg_sleep($1::float8 - extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8)"
 
