@@ -26,6 +26,7 @@ from crmd.engine import own_task
 from crmd.engine.casualty import over_memory
 from crmd.engine.confinement import confine, tie_to
 from crmd.engine.handling import handle
+from crmd.engine.pardon import Pardons
 from crmd.engine.run import Run
 from crmd.engine.wire import Begun, finished
 from crmd.store.leases import Token
@@ -94,6 +95,7 @@ async def _services(blueprint: Blueprint, hosted: Hosted) -> AsyncIterator[Servi
             is_role_changed=blueprint.is_role_changed,
         ) as everything,
     ):
+        everything.services.pardons = Pardons(0)  # a process lives for one attempt and remembers none
         yield everything.services
 
 

@@ -10,7 +10,7 @@ import asyncpg
 from crmd.engine.footprint import is_holding
 from crmd.errors import LeaseLost
 from crmd.store import leases
-from crmd.store.pools import ACQUIRE_SECONDS
+from crmd.store.pools import ACQUIRE_SECONDS, UNREACHABLE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Jobs that hold a connection and wait for a second one may wait for each other, so they wait less.
 NESTED_SECONDS = 5.0
+# Says that the session has ended before its socket does.
+SESSION_ENDED = (asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.PostgresConnectionError)
 _OPEN = "a transaction of this job is open: do in it what is to be done"
 
 
@@ -37,10 +39,24 @@ async def borrowed(pool: Pool, run: Run) -> AsyncIterator[Connection]:
     except TimeoutError:
         hint = f"; {_OPEN}" if is_nested else ""
         raise TimeoutError(f"no connection to the database was free within {seconds:g} s{hint}") from None
+    except UNREACHABLE as error:
+        run.cut_by = error
+        raise
     try:
         yield connection
+    except Exception as error:
+        if isinstance(error, SESSION_ENDED) or _is_over(connection):
+            run.cut_by = error
+        raise
     finally:
         await pool.release(connection)
+
+
+def _is_over(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # its pool has taken it back, which it does by itself only with a dead one
+        return True
 
 
 async def hold(connection: Connection, run: Run) -> None:

@@ -81,7 +81,7 @@ async def handle(run: Run, services: Services) -> Outcome:
         _charge(outcome, run, services)
         return outcome
     try:
-        outcome = decided(run, happened)
+        outcome = services.pardons.outcome(run, happened) or decided(run, happened)
     except Exception as error:  # noqa: BLE001 - an order without sense, as Snooze("soon"), must not end the daemon
         outcome = Ended("failed", error=Fault("OutcomeNotUsable", f"what it answered is of no use: {error!r}"))
     _report(outcome, happened)

@@ -67,6 +67,7 @@ class Run(msgspec.Struct, eq=False):
         job_type: What it is.
         token: What proves that it is held.
         trace: Header `traceparent` of this attempt, for the jobs that it starts; empty: it is not traced.
+        cut_by: What was raised when a session that it used was lost.
         has_children: By this attempt; the settler asks for those that earlier ones have started.
     """
 
@@ -83,6 +84,7 @@ class Run(msgspec.Struct, eq=False):
     trace: str = ""
     deadline: float = 0.0
     stopped: float = 0.0
+    cut_by: BaseException | None = None
     _row: Mapping[str, Any] | None = None
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crmd.engine.blame import Blame
+from crmd.engine.pardon import Pardons
 from crmd.engine.watchers import Watchers
 from crmd.registry import Registry
 from crmd.store.figures import Patience
@@ -56,6 +57,7 @@ class Services:
         registry: The plugins, loaded and broken.
         tally: What this daemon counts.
         tracer: Runs attempts inside spans; None: nothing is traced.
+        pardons: What attempts were given back whose session was lost.
         patience: What counts as late in the figures of the fleet.
         watchers: Want to hear at once which jobs change here.
     """
@@ -75,6 +77,7 @@ class Services:
     blame: Blame = field(default_factory=Blame)
     tally: Tally = field(default_factory=Tally)
     tracer: Tracing | None = None
+    pardons: Pardons = field(default_factory=Pardons)
     patience: Patience = field(default_factory=Patience)
     watchers: Watchers = field(default_factory=Watchers)
     sync_handlers: tuple[SyncHandler, ...] = ()
