@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from crmd.cli.demo_account import connect_demo, demo_provider, demo_workspace, start_sync
-from crmd.cli.demo_stay import PLUGIN, entries, free_address, invite
+from crmd.cli.demo_stay import PLUGIN, entries, free_address, invite, show
 from crmd.cli.demo_view import Standing, view
 from crmd.cli.screen import emit_json, say, show_rows
 from crmd.cli.session import in_loop, log_quietly
@@ -72,13 +72,15 @@ class Demo:
         async with demo_provider() as provider:
             connected = await connect_demo(everything, provider)
             say(f"Connected {connected.account} with {provider.messages} messages; the first sync begins.")
+            if self.is_staying:
+                await invite(everything)
             await start_sync(everything, connected)
             with view() as screen, anyio.move_on_after(self.seconds_max):
                 await self._follow(everything, provider, screen)
             rows = await everything.pools.plugins.fetch(_SQL.demo_people, demo_workspace(), PEOPLE)
             self.people = [dict(row) for row in rows]
             if self.is_staying:
-                await invite(everything)
+                await show(everything)
                 self.is_through = True
                 await anyio.sleep_forever()
         self.is_through = True

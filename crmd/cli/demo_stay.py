@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import crmd
 from crmd.cli import showcase
@@ -16,10 +17,17 @@ from crmd.store.api_keys import NewKey
 
 if TYPE_CHECKING:
     from crmd.composition import Opened
+    from crmd.job_type import JobType
     from crmd.plugins import Entry
 
 PLUGIN = "showcase"
-REFUSED = ("ada@example.invalid", "bo@example.invalid", "cy@example.invalid")
+REFUSED = (
+    *(f"{name}@nowhere.invalid" for name in ("ada", "bo", "cy", "dee")),
+    *(f"{name}@full.invalid" for name in ("eve", "flo", "gus")),
+    *(f"{name}@strict.invalid" for name in ("hal", "ida")),
+)
+DELIVERED = 4
+FILES = ("deals-march.csv", "deals-april.csv", "deals-may.csv")
 
 
 def entries() -> dict[str, Entry]:
@@ -42,14 +50,30 @@ def free_address() -> Api:
 
 
 async def invite(everything: Opened) -> None:
-    """Start the jobs to look at, and tell where the dashboard is."""
-    pool, workspace_id = everything.pools.plugins, demo_workspace()
-    await crmd.enqueue(pool, showcase.enrich_contacts, {}, workspace_id=workspace_id)
-    await crmd.enqueue(pool, showcase.rebuild_index, {}, workspace_id=workspace_id)
-    for recipient in REFUSED:
-        await crmd.enqueue(pool, showcase.deliver_report, {"recipient": recipient}, workspace_id=workspace_id)
-    key = await api_keys.create(pool, NewKey(client="the demo", scopes=("admin",), created_by="crmd demo"))
-    say(f"The dashboard: http://{everything.config.api.listen}/")
-    say(f"Its key:       {key}")
-    say(f"A workspace:   {workspace_id}")
+    """Tell where the dashboard is, and what opens it, before there is much to see: the sync can be watched there."""
+    key = await api_keys.create(
+        everything.pools.plugins, NewKey(client="the demo", scopes=("admin",), created_by="crmd demo")
+    )
+    address = f"http://{everything.config.api.listen}/"
+    example = urlencode({"workspaceId": demo_workspace(), "type": showcase.enrich_contacts.name})
+    say(f"The dashboard: {address}")
+    say(f"A front end with toasts: {address}static/example.html#{example}")
+    say(f"The key of both: {key}")
+
+
+async def show(everything: Opened) -> None:
+    """Start the jobs to look at: some work, some fail, one takes an hour."""
+    for job_type, payloads in _jobs():
+        await crmd.enqueue_many(everything.pools.plugins, job_type, payloads, workspace_id=demo_workspace())
+    say("Jobs to look at are under way: cancel what runs, retry what failed, redrive dead letters.")
     say("It goes on until Ctrl-C.")
+
+
+def _jobs() -> list[tuple[JobType, list[dict[str, Any]]]]:
+    delivered = [{"recipient": f"reader-{number}@nordwerk.example"} for number in range(DELIVERED)]
+    return [
+        (showcase.enrich_contacts, [{}]),
+        (showcase.rebuild_index, [{}]),
+        (showcase.import_deals, [{"file": file} for file in FILES]),
+        (showcase.deliver_report, [*delivered, *({"recipient": recipient} for recipient in REFUSED)]),
+    ]

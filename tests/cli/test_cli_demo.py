@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -7,26 +8,44 @@ import signal
 import subprocess
 import sys
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 import pytest
+from story import Material, Visit, visited
 
 from crmd.testing.demo_mailbox import answer_key, messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from browser import Browser
+
 pytestmark = pytest.mark.slow
 INTERRUPTED = 130
 DEMO_SECONDS = 180
+# Each visit finds something of its own to act upon: width, darkness, and what.
+LOOKS = {
+    "light": (1280, False, Material("deals-march.csv", "cannot be found", 4, "slow")),
+    "dark": (1280, True, Material("deals-april.csv", "mailbox is full", 3, "fast")),
+    "phone": (390, False, Material("deals-may.csv", "not welcome", 2, "normal")),
+}
 
 
 @pytest.fixture
 def demo(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     """The demo, in a process of its own whose temporary folders are below the test's."""
     tmp_path.chmod(0o755)
+    with started(tmp_path) as process:
+        yield process
+
+
+@contextlib.contextmanager
+def started(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The demo as a user starts it, while the block runs."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TMPDIR": _short_folder(tmp_path)}
     process = subprocess.Popen(
         [sys.executable, "-m", "crmd", "demo", "--json", "--stay", "--seconds", "120"],
@@ -81,20 +100,53 @@ def _command_line(entry: Path) -> bytes:
         return b""
 
 
-def test_the_demo_syncs_the_whole_mailbox(demo: subprocess.Popen[bytes], tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Staying:
+    """A demo that has come to its end and stays: its process, and what it has told."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    told: str
+
+    def found(self, name: str) -> str:
+        """What stands behind these words."""
+        found = re.search(rf"{name}: +(\S+)", self.told)
+        assert found is not None, self.told
+        return found[1]
+
+
+@pytest.fixture(scope="module")
+def staying(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Staying]:
+    """One demo for all tests that look at it; the last of them ends it."""
+    folder = tmp_path_factory.mktemp("staying")
+    folder.chmod(0o755)
+    with started(folder) as process:
+        yield Staying(process, folder, _until(process, b"Ctrl-C").decode())
+
+
+@pytest.mark.parametrize("look", LOOKS)
+async def test_a_visit(staying: Staying, browser: Browser, axe: str, look: str) -> None:
+    """Log in; watch 92 contacts in a toast over a reload; retry, cancel, redrive, pause: calm, without a barrier."""
+    width, is_dark, material = LOOKS[look]
+    page = await browser.page(staying.found("dashboard"), width=width, height=844, is_dark=is_dark)
+    visit = Visit(page, staying.found("dashboard").rstrip("/"), staying.found("key of both"), axe, width)
+    await visited(visit, staying.found("with toasts"), material)
+
+
+def test_the_demo_syncs_the_whole_mailbox(staying: Staying) -> None:
     """Every message arrives although the provider throttles, fails and breaks off; people and bounces are found.
 
-    With --stay it goes on then: what it tells opens the API and the dashboard, until Ctrl-C.
+    What it tells opens the API, and the dashboard; Ctrl-C ends it without a trace.
     """
-    told = _until(demo, b"Ctrl-C").decode()
-    found = {name: re.search(rf"{name}\S*: +(\S+)", told) for name in ("dashboard", "key", "workspace")}
-    address, key, workspace = (found[name][1] for name in found)  # type: ignore[index]  # a test fails by it
+    demo = staying.process
+    [workspace] = parse_qs(urlsplit(staying.found("with toasts")).fragment)["workspaceId"]
     request = urllib.request.Request(  # noqa: S310 - the demo's own address
-        f"{address}api/workspaces/{workspace}/jobs?type=enrich-contacts", headers={"Authorization": f"Bearer {key}"}
+        f"{staying.found('dashboard')}api/workspaces/{workspace}/jobs?type=enrich-contacts",
+        headers={"Authorization": f"Bearer {staying.found('key of both')}"},
     )
     with urllib.request.urlopen(request, timeout=30) as response:  # noqa: S310 - the same
-        [job] = msgspec.json.decode(response.read())["jobs"]
-    assert job["payload"]["count"] == 92
+        jobs = msgspec.json.decode(response.read())["jobs"]
+    assert jobs[-1]["payload"]["count"] == 92
     demo.send_signal(signal.SIGINT)
     out, err = demo.communicate(timeout=DEMO_SECONDS)
     assert demo.returncode == 0, err
@@ -107,7 +159,7 @@ def test_the_demo_syncs_the_whole_mailbox(demo: subprocess.Popen[bytes], tmp_pat
     names = {person.name for person in answer_key().people}
     assert summary["people"]
     assert {person["full_name"] for person in summary["people"]} <= names
-    assert left_behind(demo, tmp_path) == ([], [])
+    assert left_behind(demo, staying.folder) == ([], [])
 
 
 def test_ctrl_c_leaves_nothing_behind(demo: subprocess.Popen[bytes], tmp_path: Path) -> None:

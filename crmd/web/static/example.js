@@ -15,8 +15,12 @@ function connect({ workspaceId, token }) {
   toasts.status = progress.status = status;
 }
 
+// A link may fill in all but the key: example.html#workspaceId=…&type=….
+const linked = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
+for (const name of ["workspaceId", "type", "payload"]) if (linked[name]) form.elements[name].value = linked[name];
+
 const kept = JSON.parse(sessionStorage.getItem("example") ?? "null");
-if (kept) {
+if (kept && (!linked.workspaceId || linked.workspaceId === kept.workspaceId)) {
   for (const [name, value] of Object.entries(kept)) form.elements[name].value = value;
   connect(kept);
 }
