@@ -83,12 +83,20 @@ def explain(facts: Facts, keys: Sequence[Mapping[str, Any]]) -> Explanation:
     )
 
 
+_ENDINGS = {
+    "completed": "It is done",
+    "failed": "It failed, and trying again would not help",
+    "dead": "It died after its last attempt",
+    "cancelled": "It was cancelled",
+}
+
+
 def _summary(facts: Facts, waiting: Sequence[Gate]) -> str:
     if facts["status"] in ENDED:
         again = f" It runs again as {facts['retried_to']}." if facts["retried_to"] else ""
         error = facts["last_error"]
         because = f": {error.get('class')}: {error.get('message')}" if error and facts["status"] != "completed" else ""
-        return f"It is over, {facts['status']}{because}.{again}"
+        return f"{_ENDINGS[facts['status']]}{because}.{again}"
     if facts["running_on"] is not None:
         where = f" on {facts['running_on']['host']}" if facts["running_on"]["host"] else ""
         if facts["running_on"]["is_dead"]:

@@ -130,5 +130,5 @@ async def test_a_job_that_is_over_says_how(workbench: Workbench) -> None:
     """A dead letter is told with its error."""
     done = await workbench.run_job("always-dies")
     found = await _explained(workbench, done.id)
-    assert found.summary == "It is over, dead: ValueError: no luck."
+    assert found.summary == "It died after its last attempt: ValueError: no luck."
     assert found.gates == []

@@ -310,8 +310,15 @@ class Page:
 
     async def picture(self, path: Path, *, is_whole: bool = False) -> None:
         """Store what it looks like (PNG); whole: with what one would have to scroll to."""
-        told = await self.send("Page.captureScreenshot", format="png", captureBeyondViewport=is_whole)
+        wide, high, whole = await self.run("return [innerWidth, innerHeight, document.documentElement.scrollHeight]")
+        # A window as high as the page: what sticks to the window then reaches down as well.
+        if is_whole and whole > high:
+            await self.resize(wide, whole)
+            await self.run("await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+        told = await self.send("Page.captureScreenshot", format="png")
         path.write_bytes(base64.b64decode(told["data"]))
+        if is_whole and whole > high:
+            await self.resize(wide, high)
 
     async def violations(self, axe: str, *rules: str) -> list[str]:
         """What axe-core calls serious or critical, by these rules or all, each with its elements."""

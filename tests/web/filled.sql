@@ -24,7 +24,8 @@ INSERT INTO crmd.archive (id, finished_at, run_at, created_at, started_at, fence
 SELECT pg_temp.id_at(d.at), d.started_at + make_interval(secs => k.seconds * (0.3 + d.luck * 2)), d.at, d.at, d.started_at, d.attempt, d.attempt, 3,
     0, 0, d.status, k.type, k.queue, CASE WHEN d.luck < 0.05 THEN 'high' ELSE 'normal' END,
     jsonb_build_object('contactIds', jsonb_build_array(d.n, d.n + 1, d.n + 2), 'source', 'website'), t.id,
-    CASE WHEN k.total IS NOT NULL THEN jsonb_build_object('done', k.total, 'total', k.total, 'succeeded', k.total) END,
+    CASE WHEN k.total IS NOT NULL THEN (SELECT jsonb_build_object('done', n, 'total', k.total, 'succeeded', n)
+        FROM (SELECT CASE WHEN d.status = 'completed' THEN k.total ELSE (k.total * d.luck / 2)::integer END) t(n)) END,
     CASE WHEN d.status IN ('failed', 'dead') THEN (
         SELECT jsonb_agg(jsonb_build_object('attempt', a, 'at', to_char(d.started_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
             'class', f.class, 'message', f.message, 'places', jsonb_build_array(f.place, 'crmd/http/client.py:212 request')))
@@ -50,7 +51,7 @@ JOIN kind k ON k.n = 1 + j.n % 7 JOIN tenant t ON t.n = 1 + j.n % 4;
 -- Two daemons, one of which is about to stop, a third one that is gone, and what runs.
 INSERT INTO crmd.daemon (id, host, pid, version, queues, started_at, beat_at, lease_until, is_dead, idle_queues, stopping_at)
 SELECT ('0198a5c0-0000-7000-8000-00000000000' || n)::uuid, 'crm-vm-' || n, 811 + n, '0.4.0', '{fast,normal,slow}',
-    clock_timestamp() - make_interval(hours => 30 * n), clock_timestamp() - make_interval(secs => 3),
+    clock_timestamp() - make_interval(hours => 30 * n), clock_timestamp() - CASE WHEN n = 3 THEN interval '2 hours 1 minute' ELSE interval '3 seconds' END,
     clock_timestamp() + CASE WHEN n = 3 THEN interval '-2 hours' ELSE interval '2 hours' END, n = 3, CASE WHEN n = 1 THEN '{fast}' ELSE '{}' END::text[],
     CASE WHEN n = 2 THEN clock_timestamp() END
 FROM generate_series(1, 3) n;
@@ -68,9 +69,8 @@ SELECT l.id, 1, 400, jsonb_agg(jsonb_build_object('at', to_char(clock_timestamp(
     'text', CASE WHEN n = 5 THEN 'www.example.net asks to be left alone (robots.txt)' ELSE 'contact ' || 100 + n || ': a role and a phone number found' END))
 FROM crmd.lease l, generate_series(1, 7) n WHERE l.type = 'enrich-contact' GROUP BY l.id;
 INSERT INTO crmd.item (job_id, item, outcome, reason, settled_at)
-SELECT l.id, n::text, CASE WHEN n % 9 = 0 THEN 'blocked' WHEN n = 20 THEN 'failed' ELSE 'succeeded' END,
-    CASE WHEN n % 9 = 0 THEN 'no website' WHEN n = 20 THEN 'the page is broken' END, clock_timestamp()
-FROM crmd.lease l, generate_series(1, 30) n WHERE l.type = 'enrich-contact';
+SELECT l.id, n::text, CASE WHEN n <= 2 THEN 'blocked' ELSE 'succeeded' END, CASE WHEN n <= 2 THEN 'no website' END, clock_timestamp()
+FROM crmd.lease l, generate_series(1, (l.progress ->> 'done')::integer) n WHERE l.type = 'enrich-contact';
 INSERT INTO crmd.step (job_id, name, position, kind, result, fence, started_at, finished_at)
 SELECT l.id, s.name, s.place, s.kind, '{"found": 30}', 1, l.started_at + make_interval(secs => s.place * 4),
     CASE WHEN s.place < 3 THEN l.started_at + make_interval(secs => s.place * 4 + 3) END
@@ -112,3 +112,7 @@ WHERE m.ended_at < (SELECT hour_at FROM crmd.ended_until) GROUP BY 1, 2, 3, 4, 5
 INSERT INTO crmd.depth_minute (at, due, running)
 SELECT date_trunc('minute', clock_timestamp()) - make_interval(mins => n), 60 + 45 * cos(n / 170.0) + random() * 14, 8 + random() * 4
 FROM generate_series(1, 1500) n ON CONFLICT DO NOTHING;
+
+-- What a check of the plugin found last week.
+INSERT INTO crmd.plugin_grade (plugin, distribution, grade, checked_at)
+VALUES ('board_jobs', 'board_jobs', 'gold', clock_timestamp() - interval '6 days');

@@ -194,24 +194,3 @@ async def test_a_daemon_that_goes_and_comes(workbench: Workbench, browser: Brows
         await page.offline(is_offline=False)
         await page.see("td", "import-deals")
         await page.no_longer(".trouble")
-
-
-async def test_by_keyboard_alone(workbench: Workbench, browser: Browser) -> None:
-    """Pages and the search are a key or two away, and a dialog gives the focus back."""
-    async with api_over(workbench) as api:
-        page = await entered(browser, api)
-        await page.press("g")
-        await page.press("q")
-        await page.see("h1", "Queues")
-        await page.see("button", "Pause")
-        await page.run("find(\"button[aria-label^='Pause']\").focus()")
-        await page.press("Enter")
-        await page.see("dialog h2", "Pause")
-        await page.press("Escape")
-        await page.no_longer("dialog")
-        assert (await page.run("return document.activeElement.getAttribute('aria-label')")).startswith("Pause")
-        await page.press("g")
-        await page.press("j")
-        await page.see("h1", "Jobs")
-        await page.press("/")
-        assert await page.run("return document.activeElement.type") == "search"

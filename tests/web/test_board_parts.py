@@ -32,6 +32,7 @@ const heard = [];
 const draw = (names, word) => renew(root,
   h("input", { "data-key": "q", value: "" }),
   h("details", {}, h("summary", {}, "more"), h("p", {}, word)),
+  h("i", { css: { width: `${word.length * names.length}%` } }),
   h("ul", {}, names.map((name) => h("li", { "data-key": name, on: { click: () => heard.push(name + word) } }, name))),
 );
 draw(["a", "b", "c"], "old");
@@ -39,12 +40,12 @@ const [input, item] = [root.querySelector("input"), root.querySelector("li[data-
 input.focus();
 input.value = "typed";
 root.querySelector("details").open = true;
-draw(["c", "d", "a"], "new");
+draw(["c", "d", "a", "e"], "new");
 item.click();
 return [
   document.activeElement === input && input.value, root.querySelector("details").open,
   root.querySelector("p").textContent, [...root.querySelectorAll("li")].map((one) => one.textContent),
-  root.querySelector("li[data-key=c]") === item, heard,
+  root.querySelector("li[data-key=c]") === item, heard, root.querySelector("i").style.width,
 ];
 """
 
@@ -61,5 +62,5 @@ async def test_figures_and_pages_renewed(workbench: Workbench, browser: Browser)
             "a/b",
             "/api/jobs?status=a&status=b",
         ]
-        assert await page.run(RENEWED) == ["typed", True, "new", ["c", "d", "a"], True, ["cnew"]]
+        assert await page.run(RENEWED) == ["typed", True, "new", ["c", "d", "a", "e"], True, ["cnew"], "12%"]
         assert page.errors == []

@@ -44,7 +44,7 @@ def wants_of(status: Mapping[str, Any], trouble: Mapping[str, int]) -> list[Want
 
     Args:
         status: Of overview_status.sql.
-        trouble: `hour`: dead and failed jobs of the last hour; `day`: of the last 24.
+        trouble: `hour`: dead and failed jobs of the last hour; `day`: of the last 24, less what was run again.
     """
     found = [want for look in _LOOKS for want in look(status)]
     found += list(_dead(status, trouble))
@@ -124,9 +124,10 @@ def _others(status: Mapping[str, Any]) -> Iterator[Want]:
 def _dead(status: Mapping[str, Any], trouble: Mapping[str, int]) -> Iterator[Want]:
     if not trouble["day"]:
         return
-    usual = (trouble["day"] - trouble["hour"]) / 23
-    is_rising = trouble["hour"] >= max(3, 2 * usual)
-    rising = f", {trouble['hour']:,} of them within the last hour" if is_rising else ""
+    hour = min(trouble["hour"], trouble["day"])  # the former holds those that were run again since, too
+    usual = (trouble["day"] - hour) / 23
+    is_rising = hour >= max(3, 2 * usual)
+    rising = f", {hour:,} of them within the last hour" if is_rising else ""
     worst: Sequence[Mapping[str, Any]] = status["dead_last_day"]
     most = f"; most of {worst[0]['type']}" if worst else ""
     yield Want(

@@ -1,5 +1,6 @@
 -- How the engine stands, as one document. Ages are in seconds.
--- No parameters. Reads the tables of waiting and running jobs whole, and the newest partitions of the archive.
+-- No parameters. Reads the tables of waiting and running jobs whole, and the newest partitions of the archive; of what died or failed
+-- there only what nobody has run again.
 SELECT jsonb_build_object(
     'queues', coalesce((SELECT jsonb_agg(to_jsonb(q)) FROM (
         SELECT queue, count(*) FILTER (WHERE held IS NULL AND run_at <= c.now) AS due,
@@ -19,6 +20,7 @@ SELECT jsonb_build_object(
     'dead_last_day', coalesce((SELECT jsonb_agg(to_jsonb(a)) FROM (
         SELECT type, status, count(*) AS jobs, max(errors -> -1 ->> 'message') AS example
         FROM crmd.archive WHERE status IN ('dead', 'failed') AND finished_at > c.now - interval '1 day'
+            AND NOT EXISTS (SELECT FROM crmd.redrive d WHERE d.job_id = archive.id)
         GROUP BY type, status ORDER BY jobs DESC, type) a), '[]'),
     'unknown_types', coalesce((SELECT jsonb_agg(DISTINCT j.type) FROM crmd.job j
         WHERE j.held = 'unknown' OR j.type NOT IN (

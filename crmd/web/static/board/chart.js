@@ -52,6 +52,7 @@ class Chart extends HTMLElement {
       },
       axis(shown, scale),
       shown.kind === "columns" ? columns(shown, scale) : lines(shown, scale),
+      isBlank(shown) && s("text", { class: "blank", x: (PAD.left + width) / 2, y: HEIGHT / 2 - 8, "text-anchor": "middle" }, "Nothing in this time"),
       s("g", { class: "pointed" }),
     );
     const legend = shown.series.length > 1 && h("div", { class: "legend" }, shown.series.map((one) => h("span", { class: `c-${one.tone}` }, one.name)));
@@ -117,7 +118,7 @@ function scaleOf(shown, width) {
   };
 }
 
-const DECIMAL = [1, 2, 4, 5, 8, 10];
+const DECIMAL = [1, 1.2, 1.6, 2, 2.4, 3, 4, 6, 8, 10];
 const SECONDS = [0.001, 0.002, 0.004, 0.01, 0.02, 0.04, 0.1, 0.2, 0.4, 1, 2, 4, 10, 20, 40, 60, 120, 240, 480, 900, 1800, 3600, 7200, 14_400, 28_800, 86_400];
 
 function niceAbove(value, steps) {
@@ -160,10 +161,12 @@ function lines(shown, scale) {
       "g",
       { class: `c-${one.tone}` },
       place === 0 && runs.map((run) => s("path", { class: "area", d: `${path(run)}L${scale.x(run.at(-1)[0]).toFixed(1)} ${base}L${scale.x(run[0][0]).toFixed(1)} ${base}Z` })),
-      runs.map((run) => s("path", { class: "line", d: run.length > 1 ? path(run) : `${path(run)}h0.01` })),
+      runs.map((run) => (run.length > 1 ? s("path", { class: "line", d: path(run) }) : s("circle", { class: "dot", cx: scale.x(run[0][0]), cy: scale.y(run[0][1]), r: 3.5 }))),
     );
   });
 }
+
+const isBlank = (shown) => shown.series.every((one) => one.values.every((value) => (shown.kind === "columns" ? !value : value === null || value === undefined)));
 
 // What is not known is a gap, not a zero.
 function runsOf(values) {

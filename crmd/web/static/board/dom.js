@@ -95,7 +95,9 @@ function renewOne(old, next) {
 function renewAttributes(old, next) {
   const isTheirs = (name) => name === "open" && old.tagName === "DETAILS";
   for (const { name, value } of [...next.attributes]) {
-    if (!isTheirs(name) && old.getAttribute(name) !== value) old.setAttribute(name, value);
+    if (isTheirs(name) || old.getAttribute(name) === value) continue;
+    if (name === "style") old.style.cssText = value; // as an attribute, the Content-Security-Policy refuses it
+    else old.setAttribute(name, value);
   }
   for (const { name } of [...old.attributes]) {
     if (!isTheirs(name) && !next.hasAttribute(name)) old.removeAttribute(name);

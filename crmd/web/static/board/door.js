@@ -29,7 +29,7 @@ export function door(root, reason, opened) {
       { class: "door" },
       h(
         "main",
-        { class: "card", id: "page" },
+        { class: "card", id: "page", tabindex: "-1" },
         h("div", { class: "brand" }, h("img", { src: "/static/board/icon.svg", alt: "" }), "crmd"),
         h("h1", {}, "Log in to the dashboard"),
         problem,

@@ -6,11 +6,13 @@ const count = new Intl.NumberFormat("en-GB");
 const short = new Intl.NumberFormat("en-GB", { notation: "compact", maximumFractionDigits: 1 });
 const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "long" });
 const clock = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const second = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
 export const number = (value) => (value === null || value === undefined ? "–" : count.format(value));
 export const compact = (value) => (value === null || value === undefined ? "–" : value < 10_000 ? count.format(value) : short.format(value));
 export const atClock = (value) => clock.format(new Date(value));
+export const atSecond = (value) => second.format(new Date(value));
 export const onDay = (value) => day.format(new Date(value));
 export const plural = (value, one, many = `${one}s`) => `${number(value)} ${value === 1 ? one : many}`;
 export const percent = (part, whole) => (whole ? Math.min(100, Math.round((100 * part) / whole)) : 0);

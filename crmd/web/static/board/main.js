@@ -61,6 +61,11 @@ function begin(reason = "") {
   show();
 }
 
+// An address after # names a page of the dashboard, so the link that skips the navigation only moves the focus.
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault();
+  document.getElementById("page")?.focus();
+});
 applyTheme();
 keepTime();
 session.whenEnded(begin);

@@ -142,15 +142,15 @@ export function facts(pairs, { isWide = false } = {}) {
   return h("dl", { class: isWide ? "facts wide" : "facts" }, shown.map(([name, value]) => h("div", { "data-key": name }, h("dt", {}, name), h("dd", {}, value))));
 }
 
-/** A text that a click copies. */
-export function copyable(text, label = "Copy") {
+/** A text that a click copies; another one may stand for it. */
+export function copyable(text, label = "Copy", shown = text) {
   const copy = async (event) => {
     const place = event.currentTarget;
     await navigator.clipboard?.writeText(text).catch(() => {});
     place.dataset.copied = "";
     setTimeout(() => delete place.dataset.copied, 1200);
   };
-  return h("button", { type: "button", class: "copy", title: `${label}: ${text}`, on: { click: copy } }, text);
+  return h("button", { type: "button", class: "copy", title: `${label}: ${text}`, on: { click: copy } }, shown);
 }
 
 /** JSON as a person reads it. */

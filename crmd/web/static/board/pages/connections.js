@@ -23,12 +23,16 @@ export function show(page) {
     fetch: (signal) => read("/api/connections", {}, signal),
     before: () => top(),
     draw: ({ connections }) => {
-      const shown = connections.filter((one) => (!wanted || one.state === wanted) && `${one.account} ${one.provider} ${one.workspaceId}`.toLowerCase().includes(q.toLowerCase()));
+      const shown = connections.toSorted((a, b) => urgency(a) - urgency(b)).filter((one) => (!wanted || one.state === wanted) && `${one.account} ${one.provider} ${one.workspaceId}`.toLowerCase().includes(q.toLowerCase()));
       return [top(connections), h("section", { class: "card", "aria-label": "Connections" }, shown.length ? table("Connections", COLUMNS, shown, { key: (one) => one.id }) : empty(q || wanted))];
     },
     every: 20,
   });
 }
+
+// What needs somebody stands first.
+const URGENT = ["needs_reauth", "throttled", "active", "disabled"];
+const urgency = (one) => URGENT.indexOf(one.state);
 
 function empty(isNarrow) {
   if (isNarrow) return nothing("No connection fits", "Nothing is like that now.", { sign: "search", deeds: [h("a", { class: "button", href: to("connections") }, "Show all connections")] });
@@ -46,6 +50,7 @@ const COLUMNS = [
 
 // A day without a sync is stale.
 function freshness(one) {
+  if (one.state === "disabled") return null;
   if (!one.lastSyncedAt) return badge("pending", "not yet");
   const hours = (Date.now() - new Date(one.lastSyncedAt)) / 3_600_000;
   return hours < 2 ? badge("ok", "fresh") : hours < 24 ? badge("ok", "today") : badge("stale", "stale");

@@ -21,7 +21,7 @@ export function show(page) {
         alive.length ? alive.map(daemon) : h("section", { class: "card" }, nothing("No daemon runs", "Jobs wait until one is started: systemctl start crmd, or crmd run.", { sign: "daemons" })),
         gone.length > 0 && card("Gone", { note: plural(gone.length, "daemon"), inside: false }, table("Gone daemons", [
           { label: "Host", kind: "lead", cell: (one) => h("span", { class: "strong" }, one.host) },
-          { label: "Process", kind: "right", cell: (one) => h("span", { class: "number" }, String(one.pid)) },
+          { label: "Process", kind: "right spare", cell: (one) => h("span", { class: "number" }, String(one.pid)) },
           { label: "Version", cell: (one) => one.version },
           { label: "Started", kind: "right", cell: (one) => when(one.startedAt) },
           { label: "Last beat", kind: "right", cell: (one) => when(one.beatAt) },
@@ -43,8 +43,8 @@ function daemon(one) {
       ["Last beat", when(one.beatAt)],
       ["Lease until", when(one.leaseUntil)],
       ["Running", h("span", { class: "number" }, number(one.running))],
-      ["Queues", h("span", { class: "pieces" }, one.queues.map((queue) => tag(queue, one.idleQueues.includes(queue) ? "" : "accent")))],
-      ["Id", copyable(one.id)],
+      ["Queues", h("span", { class: "pieces" }, one.queues.map((queue) => tag(queue)))],
+      ["Id", h("span", { class: "nowrap" }, copyable(one.id, "Copy the id", `…${one.id.slice(-8)}`))],
     ], { isWide: true })),
     one.leases.length > 0 && table("Leases", [
       { label: "Job", kind: "lead", cell: (lease) => h("span", {}, h("a", { class: "whole", href: to("job", lease.id) }, lease.type), " ", tail(lease.id)) },

@@ -67,7 +67,7 @@ function showCause(page) {
         "section",
         { class: "card", "aria-label": "Letters" },
         letters.length
-          ? table("Letters", LETTERS, letters, { key: (one) => one.id, leads: true })
+          ? table("Letters", columnsBelow(letters[0].message), letters, { key: (one) => one.id, leads: true })
           : nothing("None of these is left", "They were redriven, or retention let them go.", { deeds: [h("a", { class: "button", href: to("dead") }, "All causes")] }),
         more(letters.length, "letter", { hasMore, on: () => ((pages += 1), again()) }),
       ),
@@ -87,10 +87,11 @@ async function lettersOf(cause, pages, signal) {
   return { letters, hasMore: told.hasMore };
 }
 
-const LETTERS = [
-  { label: "Job", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", {}, h("a", { class: "whole", href: to("job", one.id) }, one.type), " ", tail(one.id)), h("span", { class: "under bad lines-2" }, one.message)) },
+// What the head says already is not said again in each row.
+const columnsBelow = (said) => [
+  { label: "Job", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", {}, h("a", { class: "whole", href: to("job", one.id) }, one.type), " ", tail(one.id)), one.message !== said && h("span", { class: "under bad lines-2" }, one.message)) },
   { label: "Status", cell: (one) => badge(one.status) },
-  { label: "Attempts", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.attempt)) },
+  { label: "Attempts", kind: "right spare", cell: (one) => h("span", { class: "number" }, number(one.attempt)) },
   { label: "Workspace", cell: (one) => tail(one.workspaceId) },
   { label: "Ended", kind: "right", cell: (one) => when(one.finishedAt) },
 ];

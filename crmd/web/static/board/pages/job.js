@@ -2,7 +2,7 @@
 
 import { chain } from "../chain.js";
 import { h } from "../dom.js";
-import { atClock, between, number, percent, plural, span, tail, when } from "../format.js";
+import { atSecond, between, number, percent, plural, span, tail, when } from "../format.js";
 import { icon } from "../icons.js";
 import { kept } from "../page.js";
 import { badge, bar, button, card, copyable, facts, head, json, table, tag } from "../parts.js";
@@ -166,7 +166,7 @@ function steps(details) {
     { note: `${done} of ${details.steps.length} done`, inside: false },
     table("Steps", [
       { label: "Step", kind: "lead", cell: (step) => h("span", { class: "strong" }, step.name) },
-      { label: "Kind", cell: (step) => step.kind },
+      { label: "Kind", kind: "spare", cell: (step) => step.kind },
       { label: "State", cell: (step) => badge(isDone(step) ? "completed" : "processing", isDone(step) ? "done" : step.kind === "step" ? "begun" : "waits") },
       { label: "Took", kind: "right", cell: (step) => h("span", { class: "number" }, step.finishedAt ? span(between(step.startedAt, step.finishedAt)) : "–") },
       { label: "Begun", kind: "right", cell: (step) => when(step.startedAt) },
@@ -191,7 +191,7 @@ function logged(lines) {
   return card("Log", { note: plural(lines.length, "line") }, h(
     "ol",
     { class: "log", tabindex: "0", "aria-label": "Log" },
-    lines.slice(-500).map((line) => h("li", { "data-level": line.level }, h("span", { class: "at", title: line.at }, atClock(line.at)), h("span", { class: "level" }, line.level), h("span", { class: "text" }, line.text))),
+    lines.slice(-500).map((line) => h("li", { "data-level": line.level }, h("span", { class: "at", title: line.at }, atSecond(line.at)), h("span", { class: "level" }, line.level), h("span", { class: "text" }, line.text))),
   ));
 }
 

@@ -5,12 +5,14 @@ import { h } from "../dom.js";
 import { compact, number, percent, span, when } from "../format.js";
 import { icon } from "../icons.js";
 import { kept } from "../page.js";
-import { bar, card, chips, head, nothing, table } from "../parts.js";
+import { bar, card, chips, head, table, tag } from "../parts.js";
 import { to } from "../router.js";
 import { read } from "../wire.js";
 
 export const title = "Overview";
 const SPANS = [["1", "Hour"], ["24", "Day"], ["168", "Week"]];
+const HOUR_MS = 3_600_000;
+const DEPTH_MIN = 20; // a bar that is full says "much"
 
 // Where to look for each kind of want.
 function link({ kind, target }) {
@@ -20,15 +22,26 @@ function link({ kind, target }) {
 }
 
 export function show(page) {
-  const hours = page.query.get("hours") ?? "24";
-  const top = () => head({ title, about: "Whether work gets done, how fast, and what needs you.", deeds: [chips("Time", SPANS.map(([key, text]) => ({ text, href: to("overview", "", { hours: key }), isHere: key === hours })))] });
+  let hours = page.query.get("hours");
+  const top = () => head({ title, about: "Whether work gets done, how fast, and what needs you.", deeds: [chips("Time", SPANS.map(([key, text]) => ({ text, href: to("overview", "", { hours: key }), isHere: key === (hours ?? "24") })))] });
   kept(page, {
-    fetch: (signal) => read("/api/overview", { hours }, signal),
+    fetch: async (signal) => {
+      if (hours) return read("/api/overview", { hours }, signal);
+      const day = await read("/api/overview", { hours: "24" }, signal);
+      hours = isYoung(day) ? "1" : "24";
+      return hours === "24" ? day : read("/api/overview", { hours }, signal);
+    },
     before: top,
     draw: (data) => [top(), figures(data.now), attention(data.attention), charts(data), queues(data.now)],
     every: 10,
     hears: () => true,
   });
+}
+
+// Of an installation that began within the hour, a day's charts would be empty.
+function isYoung({ series, now }) {
+  const since = new Date(now.at) - HOUR_MS;
+  return series.every((one) => new Date(one.at) >= since - HOUR_MS / 4 || !(one.completed || one.failed || one.cancelled));
 }
 
 function figures(now) {
@@ -39,8 +52,8 @@ function figures(now) {
     "div",
     { class: "figures", role: "group", "aria-label": "Now" },
     figure("Running", now.running, "jobs at this moment", to("jobs", "", { status: "processing" })),
-    figure("Waiting", waits, `${compact(counts.scheduled)} of them for later`, to("jobs", "", { status: "pending" })),
-    figure("Oldest due", now.oldestDueSeconds ? span(now.oldestDueSeconds) : "–", now.oldestDueSeconds ? "waits for its turn" : "nothing waits", to("jobs", "", { status: "pending" })),
+    figure("Waiting", waits, !waits ? "no job waits" : counts.scheduled ? `${compact(counts.scheduled)} of them for later` : "all of them due", to("jobs", "", { status: "pending" })),
+    figure("Oldest due", now.oldestDueSeconds ? span(now.oldestDueSeconds) : "–", now.oldestDueSeconds ? "waits for its turn" : "nothing is due", to("jobs", "", { status: "pending" })),
     figure("Completed", now.completedDay, "in 24 hours", to("jobs", "", { status: "completed" })),
     figure("Failed", now.failedDay, "in 24 hours, failed or dead", to("dead"), now.failedDay ? "bad" : ""),
   );
@@ -78,17 +91,17 @@ function charts({ series, stepSeconds }) {
 
 function queues(now) {
   if (!now.queues.length) return null;
-  const most = Math.max(1, ...now.queues.map((one) => one.due + one.running));
+  const most = Math.max(DEPTH_MIN, ...now.queues.map((one) => one.due + one.running));
   return card(
     "Queues",
     { deeds: h("a", { class: "small", href: to("queues") }, "Pause, resize"), inside: false },
     table("Queues", [
-      { label: "Queue", kind: "lead", cell: (one) => h("a", { class: "whole", href: to("jobs", "", { queue: one.name }) }, one.name) },
+      { label: "Queue", kind: "lead", cell: (one) => h("span", {}, h("a", { class: "whole", href: to("jobs", "", { queue: one.name }) }, one.name), one.isPaused && [" ", tag("paused", "warn")]) },
       { label: "Depth", kind: "wide depth", cell: (one) => bar(percent(one.due + one.running, most), one.isPaused ? "warn" : "", `Depth of ${one.name}`) },
       { label: "Running", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.running)) },
       { label: "Due", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.due)) },
-      { label: "Later", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.scheduled)) },
-      { label: "Oldest due", kind: "right", cell: (one) => when(one.oldestDueAt) },
+      { label: "Later", kind: "right spare", cell: (one) => h("span", { class: "number" }, number(one.scheduled)) },
+      { label: "Oldest due", kind: "right", cell: (one) => (one.due ? when(one.oldestDueAt) : h("span", { class: "faint" }, "–")) },
     ], now.queues, { key: (one) => one.name, leads: true }),
   );
 }

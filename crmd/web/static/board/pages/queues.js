@@ -92,7 +92,7 @@ function keys(rows) {
   return card("Limits and gates", { note: "running jobs by key", inside: false }, rows.length
     ? table("Limits and gates", [
       { label: "Key", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", { class: "mono" }, one.key), one.reason && h("span", { class: "under" }, one.reason)) },
-      { label: "Gate", cell: (one) => (one.isClosed ? h("div", { class: "lead-words" }, badge("paused", "closed"), h("span", { class: "under" }, one.whyClosed, " ", h("span", { class: "nowrap" }, "opens ", when(one.closedUntil, "by hand")))) : badge("active", "open")) },
+      { label: "Gate", cell: (one) => (one.isClosed ? h("div", { class: "lead-words" }, badge("paused", "closed"), h("span", { class: "under" }, one.whyClosed, " · ", h("span", { class: "nowrap" }, "opens ", when(one.closedUntil, "by hand")))) : badge("active", "open")) },
       { label: "Running", cell: (one) => (one.max === null ? h("span", { class: "number" }, number(one.running)) : h("div", { class: "meter" }, h("div", { class: "words" }, full(one)), bar(percent(one.fullest ?? one.running, one.max), (one.fullest ?? one.running) >= one.max ? "warn" : "", `Room of ${one.key}`))) },
       { label: "Waiting", kind: "right", cell: (one) => h("span", { class: "number" }, number(one.waiting)) },
       { label: "Weight", kind: "right spare", cell: (one) => h("span", { class: "number" }, number(one.weight ?? 1)) },

@@ -2,7 +2,7 @@
 
 import { asking } from "../asking.js";
 import { h } from "../dom.js";
-import { plural, tail, when } from "../format.js";
+import { atClock, onDay, plural, tail, when } from "../format.js";
 import { kept } from "../page.js";
 import { badge, button, head, more, nothing, search, table } from "../parts.js";
 import { refine, to } from "../router.js";
@@ -52,11 +52,13 @@ function columns(again) {
     { label: "Schedule", kind: "lead", cell: (one) => h("div", { class: "lead-words" }, h("span", { class: "strong" }, one.name), h("span", { class: "under" }, h("a", { href: to("jobs", "", { type: one.type }) }, one.type), one.workspaceId && [" · workspace ", tail(one.workspaceId)])) },
     { label: "When", cell: (one) => h("div", { class: "lead-words" }, h("code", { class: "nowrap" }, one.expression), h("span", { class: "under nowrap" }, one.timezone)) },
     { label: "State", cell: (one) => state(one) },
-    { label: "Next", kind: "wide", cell: (one) => (one.isPaused || one.isDone ? h("span", { class: "faint" }, "–") : h("div", { class: "lead-words" }, when(one.nextTicks[0]), one.nextTicks.length > 1 && h("span", { class: "under" }, "then ", one.nextTicks.slice(1, 3).map((tick, at) => [at > 0 && ", ", when(tick)])))) },
+    { label: "Next", kind: "wide", cell: (one) => (one.isPaused || one.isDone ? h("span", { class: "faint" }, "–") : h("div", { class: "lead-words" }, h("span", {}, when(one.nextTicks[0]), h("span", { class: "soft" }, ` · ${instant(one.nextTicks[0])}`)), one.nextTicks.length > 1 && h("span", { class: "under" }, `then ${one.nextTicks.slice(1, 3).map(instant).join(", ")}`))) },
     { label: "Last", kind: "right", cell: (one) => (one.lastJobId ? h("a", { href: to("job", one.lastJobId) }, when(one.lastFiredAt)) : when(one.lastFiredAt, "never")) },
     { label: "", kind: "right last wide", cell: (one) => h("div", { class: "deeds" }, button("Backfill…", () => backfill(one, again), { tone: "small bare", label: `Backfill ${one.id}` }), pausing(one, again)) },
   ];
 }
+
+const instant = (tick) => `${onDay(tick)}, ${atClock(tick)}`;
 
 function state(one) {
   if (one.error) return h("span", { class: "bad" }, badge("failed", "broken"), h("span", { class: "under bad lines-2" }, one.error));
