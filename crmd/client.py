@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 
 from crmd.errors import Veto
+from crmd.event import checked_type
 from crmd.events.vetoing import ask
 from crmd.job_type import JobType
 from crmd.store import jobs
@@ -144,6 +145,7 @@ async def emit(
     Raises:
         Veto: A handler, or a function of the database, said no.
     """
+    checked_type(event_type)
     heard_by = [handler for handler in handlers if handler.hears(event_type)]
     async with connection.transaction():
         try:

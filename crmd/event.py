@@ -8,6 +8,8 @@ from uuid import UUID
 
 import msgspec
 
+from crmd.errors import UsageError
+
 DataT = TypeVar("DataT")
 
 
@@ -54,6 +56,23 @@ class Event(msgspec.Struct, Generic[DataT], frozen=True, kw_only=True, rename="c
 
 
 AnyEvent = Event[Any]
+# The database keeps to it as well: a type stands in notices and indexes, which have bounds of their own.
+TYPE_BYTES_MAX = 400
+
+
+def checked_type(event_type: str) -> str:
+    """The type, if it can be kept.
+
+    Raises:
+        UsageError: It is empty or too long.
+    """
+    size = len(event_type.encode(errors="replace"))
+    if not 0 < size <= TYPE_BYTES_MAX:
+        raise UsageError(
+            f"The type of an event has {size} bytes; it has 1 to {TYPE_BYTES_MAX}.",
+            hint="Name what happened, as contact.created, and put the rest into its data.",
+        )
+    return event_type
 
 
 def hears(pattern: str, event_type: str) -> bool:

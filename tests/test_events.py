@@ -13,6 +13,8 @@ import pytest
 import crmd
 from crmd.config.settings import Plugins
 from crmd.engine.upkeep import Keep, upkeep_once
+from crmd.errors import UsageError
+from crmd.event import TYPE_BYTES_MAX
 from crmd.plugins import ModuleEntry
 from crmd.store import events, jobs
 from crmd.store.queries import load_queries
@@ -339,6 +341,20 @@ async def test_listeners_are_told_while_they_ask(workbench: Workbench, outside: 
     await ear.execute("SELECT 1")
     assert len(heard) == 1
     await ear.close()
+
+
+async def test_no_type_is_too_long_for_a_notice(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
+    """The longest type, however it is escaped, goes beside a hundred ids to a listener; a longer one is refused."""
+    longest = "\x01" * TYPE_BYTES_MAX
+    for name in (longest, "é" * (TYPE_BYTES_MAX // 2)):
+        await outside.execute("SELECT crmd.listen_events($1, gen_random_uuid(), 60)", name)
+        many = "SELECT crmd.emit_many($1, array_fill('{}'::jsonb, ARRAY[200]), gen_random_uuid())"
+        assert len(await outside.fetch(many, name)) == 200
+    with pytest.raises(asyncpg.CheckViolationError):
+        await outside.execute("SELECT crmd.emit($1, '{}'::jsonb)", "a" * (TYPE_BYTES_MAX + 1))
+    for refused in ("a" * 4000, "é" * 201, ""):
+        with pytest.raises(UsageError, match="type of an event"):
+            await emit(outside, refused, {})
 
 
 async def test_a_role_reads_in_order(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:

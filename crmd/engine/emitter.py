@@ -9,6 +9,7 @@ import msgspec
 
 from crmd.engine.cause import cause_of
 from crmd.errors import UsageError, Veto
+from crmd.event import checked_type
 from crmd.events.vetoing import ask
 from crmd.store.jobs import check_size
 from crmd.store.queries import load_queries
@@ -122,7 +123,7 @@ class Emitter:
         ids = None if aggregate_ids is None else [str(aggregate_id) for aggregate_id in aggregate_ids]
         about = {"source": row["type"], **_given(metadata), **cause_of(row), "version": version}
         items = [_storable(item) for item in data]
-        return (event_type, items, row["workspace_id"], row["user_id"], aggregate_type, ids, about)
+        return (checked_type(event_type), items, row["workspace_id"], row["user_id"], aggregate_type, ids, about)
 
     async def _write(self, written: tuple[Any, ...], heard_by: Sequence[SyncHandler]) -> list[UUID]:
         if not heard_by or self._within is None or self._savepoint is None:

@@ -167,3 +167,7 @@ BEGIN
         GRANT SELECT ON crmd.webhook, crmd.webhook_delivery TO crmd_api;
     END IF;
 END $$;
+
+-- The type of an event stands in notices and indexes, which cannot hold a word of any length: beside a hundred ids, a
+-- notice has room for this, however it is escaped. What is there already stays.
+ALTER TABLE crmd.event ADD CONSTRAINT event_type_size CHECK (octet_length(type) BETWEEN 1 AND 400) NOT VALID;
