@@ -354,7 +354,7 @@ async def test_no_type_is_too_long_for_a_notice(workbench: Workbench, outside: a
         await outside.execute("SELECT crmd.emit($1, '{}'::jsonb)", "a" * (TYPE_BYTES_MAX + 1))
     for refused in ("a" * 4000, "é" * 201, ""):
         with pytest.raises(UsageError, match="type of an event"):
-            await emit(outside, refused, {})
+            await crmd.emit(outside, refused, {})
 
 
 async def test_a_role_reads_in_order(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
