@@ -15,6 +15,7 @@ from aiohttp import web
 from crmd.api.app import SECURITY
 from crmd.api.live.event import HELLO
 from crmd.api.live.hub import Hub
+from crmd.api.live.stream import PIECE_BYTES
 from crmd.api.problem import Problem
 from crmd.engine.forever import forever
 from crmd.lone_error import lone_error
@@ -22,6 +23,8 @@ from crmd.store.pools import UNREACHABLE, open_one_pool
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from aiohttp.abc import AbstractStreamWriter
 
     from crmd.api.live.stream import Stream, Wish
     from crmd.api.state import State
@@ -31,9 +34,8 @@ CONNECTIONS = 2
 BEAT_SECONDS = 15.0
 CHECK_SECONDS = 60.0
 ROUND_SECONDS = 1.0
-# A reader that takes nothing for so long is slow; so much is given to it at a time.
+# A reader that takes nothing for so long is slow.
 SLOW_SECONDS = 30.0
-PIECE_BYTES = 64 * 1024
 HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -84,14 +86,18 @@ async def _sent(hub: Hub, stream: Stream, request: web.Request) -> web.StreamRes
     response = web.StreamResponse(headers={**SECURITY, **HEADERS})
     with contextlib.suppress(ConnectionError):  # nobody is there any more
         try:
-            await response.prepare(request)
-            await _send(response, HELLO + stream.take())
+            writer = await response.prepare(request)
+            if writer is None or request.transport is None:
+                return response
+            # Beyond a piece nothing is put into a buffer: thousands of readers may be slow at once.
+            request.transport.set_write_buffer_limits(high=PIECE_BYTES)
+            await _send(writer, HELLO + stream.take())
             while not stream.is_over:
                 await stream.stir()
                 if stream.is_stale:
                     await _renew(hub, stream)
                 if data := stream.take():
-                    await _send(response, data)
+                    await _send(writer, data)
         except TimeoutError:
             if request.transport is not None:
                 request.transport.abort()
@@ -107,7 +113,7 @@ async def _renew(hub: Hub, stream: Stream) -> None:
         stream.end("unavailable")
 
 
-async def _send(response: web.StreamResponse, data: bytes) -> None:
+async def _send(writer: AbstractStreamWriter, data: bytes) -> None:
     """Give it to the reader, piece by piece, as it takes them.
 
     Raises:
@@ -115,7 +121,8 @@ async def _send(response: web.StreamResponse, data: bytes) -> None:
     """
     for start in range(0, len(data), PIECE_BYTES):
         async with asyncio.timeout(SLOW_SECONDS):
-            await response.write(data[start : start + PIECE_BYTES])
+            await writer.write(data[start : start + PIECE_BYTES])
+            await writer.drain()
 
 
 async def go_round_once(hub: Hub) -> float:

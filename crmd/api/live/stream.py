@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # So many jobs at once are no news but a new beginning.
 WAITING_MAX = 2000
+# So much is made ready for a reader at a time: what waits behind it is kept once for all streams.
+PIECE_BYTES = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,18 +108,29 @@ class Stream:
         self._stirred = anyio.Event()
 
     def take(self) -> bytes:
-        """All that is to be sent now. The id of the last event is the place reached with it, that of others the old."""
+        """A piece of what is to be sent; `stir` returns at once while there is more.
+
+        The id of the last event of all is the place reached with it, that of others the old one. Who is bidden farewell
+        hears of what still waits at the next daemon, by that id.
+        """
         parts, self._first = [self._first], b""
-        events = list(self._waiting.values())
-        self._waiting.clear()
-        parts.extend(self._with_place(event) for event in events[:-1])
-        self.place = replace(self.place, point=self._point)
-        parts.extend(self._with_place(event) for event in events[-1:])
+        size = len(parts[0])
+        if self._farewell is not None:
+            self._waiting.clear()
+            parts.append(with_id(bye(self._farewell), self.place.id()))
+        while self._waiting and size < PIECE_BYTES:
+            event = self._waiting.pop(next(iter(self._waiting)))
+            if not self._waiting:
+                self.place = replace(self.place, point=self._point)
+            parts.append(self._with_place(event))
+            size += len(parts[-1])
+        if self._waiting:
+            self._stirred.set()
+        elif self._farewell is None:
+            self.place = replace(self.place, point=self._point)
         if self._is_beat_due and len(parts) == 1:
             parts.append(BEAT)
         self._is_beat_due = False
-        if self._farewell is not None:
-            parts.append(with_id(bye(self._farewell), self.place.id()))
         self.sent_at = time.monotonic()
         return b"".join(parts)
 
