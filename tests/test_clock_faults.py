@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import random
+from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -12,6 +15,7 @@ import asyncpg
 import pytest
 import sample_jobs
 
+import crmd
 from crmd.engine import scheduler
 from crmd.engine.heartbeat import register
 from crmd.engine.reaper import reap_once
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.crmd_plugins(sample_jobs)
 SQL = load_queries("crmd.store")
 CLOCK = load_queries("crmd.testing")
+WALL_CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "date.today", "datetime.today"}
 LEASE_SECONDS = 0.05  # the server of the session may have started only just now
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 SCHEDULES = """
@@ -95,3 +100,17 @@ async def test_daemons_that_vanish_at_ticks_double_and_miss_none(
     assert {(row["schedule_id"], row["due_at"]) for row in slots} == wanted
     made = {row["id"] for row in await database.fetch("SELECT id FROM crmd.job")}
     assert {row["job_id"] for row in slots} == made
+
+
+def test_nothing_that_decides_reads_the_daemons_clock() -> None:
+    """No code between a job and the database asks this machine what time it is, but for figures: it may be wrong."""
+    home = Path(crmd.__file__).parent
+    folders = [home / name for name in ("engine", "store", "events")]
+    files = [*(file for folder in folders for file in folder.rglob("*.py")), home / "due.py", home / "lanes.py"]
+    readings = Counter(
+        file.name
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in WALL_CLOCKS
+    )
+    assert readings == {"engine.py": 1}  # when a job ended, for its histogram

@@ -221,7 +221,7 @@ async def pages_read(workbench: Workbench, *watermark: object) -> int:
 
 
 async def test_a_long_name_fails_no_commit(workbench: Workbench) -> None:
-    """Whatever is said in a wake-up fits into one, be it for a queue or for an event with the longest of names."""
+    """Whatever is said in a wake-up fits into one, be it for the queue with the longest of names."""
     pool = workbench.everything.pools.control
     long = "q" * 9000
     await pool.execute("UPDATE crmd.daemon SET idle_queues = ARRAY[$1::text], queues = ARRAY[$1]", long)

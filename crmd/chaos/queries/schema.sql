@@ -36,11 +36,8 @@ CREATE TABLE chaos.gone (
     claim_id uuid NOT NULL,
     gone_at  timestamptz NOT NULL
 );
-CREATE TABLE chaos.birth (
-    pid     integer NOT NULL,
-    born_at timestamptz NOT NULL
-);
-INSERT INTO chaos.birth SELECT d.pid, clock_timestamp() FROM crmd.daemon d;
+-- When daemons came; those that are there already count from now on.
+CREATE TABLE chaos.birth AS SELECT d.pid, clock_timestamp() AS born_at FROM crmd.daemon d;
 -- The lease is locked by the transaction that writes, so what it says now holds until the commit.
 CREATE FUNCTION chaos.note_write() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
