@@ -127,13 +127,14 @@ def _dead(status: Mapping[str, Any], trouble: Mapping[str, int]) -> Iterator[Wan
     hour = min(trouble["hour"], trouble["day"])  # the former holds those that were run again since, too
     usual = (trouble["day"] - hour) / 23
     is_rising = hour >= max(3, 2 * usual)
-    rising = f", {hour:,} of them within the last hour" if is_rising else ""
+    span = "the last hour" if hour == trouble["day"] else "24 hours"
+    rising = f", {hour:,} of them within the last hour" if is_rising and hour < trouble["day"] else ""
     worst: Sequence[Mapping[str, Any]] = status["dead_last_day"]
     most = f"; most of {worst[0]['type']}" if worst else ""
     yield Want(
         kind="dead",
         severity="bad" if is_rising else "warning",
-        text=f"{_count(trouble['day'], 'job')} failed or died within 24 hours{rising}{most}.",
+        text=f"{_count(trouble['day'], 'job')} failed or died within {span}{rising}{most}.",
         next_step="Look at their causes, mend them, and redrive.",
     )
 

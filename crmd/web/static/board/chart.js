@@ -52,7 +52,7 @@ class Chart extends HTMLElement {
       },
       axis(shown, scale),
       shown.kind === "columns" ? columns(shown, scale) : lines(shown, scale),
-      isBlank(shown) && s("text", { class: "blank", x: (PAD.left + width) / 2, y: HEIGHT / 2 - 8, "text-anchor": "middle" }, "Nothing in this time"),
+      isBlank(shown) && s("text", { class: "blank", x: (PAD.left + width) / 2, y: HEIGHT / 2 - 34, "text-anchor": "middle" }, "Nothing in this time"),
       s("g", { class: "pointed" }),
     );
     const legend = shown.series.length > 1 && h("div", { class: "legend" }, shown.series.map((one) => h("span", { class: `c-${one.tone}` }, one.name)));

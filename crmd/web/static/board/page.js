@@ -4,7 +4,9 @@ import { h, renew } from "./dom.js";
 import { bones, trouble } from "./parts.js";
 import { isLive, noteAnswer, onJob } from "./stream.js";
 
-const HEARD_MS = 2_000;
+// A change is shown after a moment, and a storm of them every two seconds.
+const MOMENT_MS = 100;
+const STORM_MS = 2_000;
 
 /**
  * Show what `fetch` gets with `draw`, now and again and again.
@@ -59,6 +61,7 @@ export function kept(page, { fetch, draw, before = () => null, every = 10, hears
   };
   if (hears) {
     let soon = null;
+    let heardAt = 0;
     let isDrawing = false;
     onJob((job) => {
       if (data !== undefined && !job.isAnything && merge?.(data, job) && !isDrawing) {
@@ -66,7 +69,8 @@ export function kept(page, { fetch, draw, before = () => null, every = 10, hears
         requestAnimationFrame(() => ((isDrawing = false), page.signal.aborted || renew(body, draw(data, again))));
       }
       if (soon || !(job.isAnything || hears(job))) return;
-      soon = setTimeout(() => ((soon = null), document.hidden || again()), HEARD_MS);
+      const wait = Math.max(MOMENT_MS, heardAt + STORM_MS - Date.now());
+      soon = setTimeout(() => ((soon = null), (heardAt = Date.now()), document.hidden || again()), wait);
     }, page.signal);
   }
   for (const kind of ["online", "offline"]) window.addEventListener(kind, again, { signal: page.signal });

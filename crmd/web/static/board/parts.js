@@ -80,7 +80,7 @@ export function bar(share, tone = "", label = "Share") {
 
 /**
  * Rows as a table, and as cards where it is narrow.
- * Columns: {label, cell(row), kind}; kind holds: lead, wide, two (columns of a card), right, last, spare (not on a card), or nothing. `key(row)` names a row.
+ * Columns: {label, cell(row), kind}; kind holds: lead, wide, two (columns of a card), below (on a card), right, last, spare (not on a card), or nothing. `key(row)` names a row.
  */
 export function table(label, columns, rows, { key, leads = false } = {}) {
   return h(

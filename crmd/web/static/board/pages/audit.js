@@ -13,7 +13,7 @@ const ABOUT = "What operators and keys did. An action is noted before it is done
 export function show(page) {
   const filter = Object.fromEntries(["action", "actor", "target"].map((name) => [name, page.query.get(name) ?? ""]));
   let pages = 1;
-  const top = () => [head({ title, about: ABOUT }), h("div", { class: "filters", "data-key": "filters" }, search(filter.action, "Action: jobs.cancel, or jobs for all that begin so", (action) => refine({ action })), Object.entries(filter).filter(([name, value]) => name !== "action" && value).map(([name, value]) => h("span", { class: "tag" }, `${name}: ${value} `, h("a", { href: to("audit", "", { ...filter, [name]: "" }), "aria-label": `Without ${name}` }, "×"))))];
+  const top = () => [head({ title, about: ABOUT }), h("div", { class: "filters", "data-key": "filters" }, search(filter.action, "Action: jobs.cancel, or jobs", (action) => refine({ action })), Object.entries(filter).filter(([name, value]) => name !== "action" && value).map(([name, value]) => h("span", { class: "tag" }, `${name}: ${value} `, h("a", { href: to("audit", "", { ...filter, [name]: "" }), "aria-label": `Without ${name}` }, "×"))))];
   const again = kept(page, {
     fetch: (signal) => listed(filter, pages, signal),
     before: top,

@@ -20,7 +20,7 @@ function showAll(page) {
   const type = page.query.get("type") ?? "";
   const workspaceId = page.query.get("workspaceId") ?? "";
   let pages = 1;
-  const top = () => [head({ title, about: ABOUT }), h("div", { class: "filters", "data-key": "filters" }, search(type, "Type: contact.created, or contact.* for all that begin so", (text) => refine({ type: text })))];
+  const top = () => [head({ title, about: ABOUT }), h("div", { class: "filters", "data-key": "filters" }, search(type, "Type: contact.created or contact.*", (text) => refine({ type: text })))];
   const again = kept(page, {
     fetch: (signal) => listed({ type, workspaceId }, pages, signal),
     before: top,
@@ -56,8 +56,8 @@ function empty(type) {
 const COLUMNS = [
   { label: "Event", kind: "lead", cell: (one) => h("span", {}, h("a", { class: "whole", href: to("events", one.id) }, one.type), " ", tail(one.id)) },
   { label: "About", cell: (one) => (one.aggregateType ? h("span", {}, one.aggregateType, " ", tail(one.aggregateId)) : null) },
-  { label: "Data", kind: "wide", cell: (one) => h("span", { class: "small soft lines-2 mono" }, gist(one.data)) },
-  { label: "Workspace", cell: (one) => tail(one.workspaceId) },
+  { label: "Data", kind: "wide below", cell: (one) => h("span", { class: "small soft lines-2 mono" }, gist(one.data)) },
+  { label: "Workspace", kind: "spare", cell: (one) => tail(one.workspaceId) },
   { label: "At", kind: "right", cell: (one) => when(one.emittedAt) },
 ];
 

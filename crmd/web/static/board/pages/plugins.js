@@ -60,8 +60,8 @@ function grade(one, plugin) {
   return h(
     "div",
     { class: "lead-words" },
-    h("span", {}, tag(name[0].toUpperCase() + name.slice(1), one.isOutdated ? "warn" : HELD[one.name]), " ", h("span", { class: "soft" }, `${one.version}, checked ${where} `, when(one.checkedAt))),
-    one.isOutdated && h("span", { class: "under warn" }, "Another version is installed: check that one, too."),
+    h("span", {}, tag(name[0].toUpperCase() + name.slice(1), one.isOutdated ? "warn" : HELD[one.name]), " ", h("span", { class: "soft" }, `${one.isOutdated ? `of ${one.version}, ` : ""}checked ${where} `, when(one.checkedAt))),
+    one.isOutdated && h("span", { class: "under warn" }, "Another version is installed: ", h("code", {}, `crmd plugin check ${plugin} --record`)),
   );
 }
 
