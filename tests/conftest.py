@@ -28,3 +28,10 @@ async def outside(crmd_config: Config) -> AsyncIterator[asyncpg.Connection[async
     connection = await asyncpg.connect(crmd_config.database.dsn.reveal())
     yield connection
     await connection.close()
+
+
+@pytest.fixture
+async def migrated_dsn(crmd_config: Config) -> str:
+    """The address of a migrated database of the test's own: an empty one is migrated by the first daemon."""
+    assert crmd_config.database.dsn is not None
+    return crmd_config.database.dsn.reveal()

@@ -24,10 +24,10 @@ def resident_mib(fleet: Fleet) -> float:
     return pages * 4096 / 1024 / 1024
 
 
-async def test_twelve_steps_killed_after_each(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_twelve_steps_killed_after_each(migrated_dsn: str, tmp_path: Path) -> None:
     """A job whose daemon is killed with -9 after each of its twelve steps ends once, each step called once."""
     install_plugin(tmp_path / "site", "durable", "durable_plugin")
-    async with running_fleet(crmd_dsn, tmp_path, 1, **DURABLE) as fleet:
+    async with running_fleet(migrated_dsn, tmp_path, 1, **DURABLE) as fleet:
         job_id = await fleet.connection.fetchval("SELECT crmd.enqueue('twelve-steps', '{\"hangs\": true}')")
         for number in range(STEPS):
             await fleet.until("SELECT count(*) FROM crmd.step WHERE job_id = $1", number + 1, job_id)
@@ -47,10 +47,10 @@ async def test_twelve_steps_killed_after_each(crmd_dsn: str, tmp_path: Path) -> 
         assert await fleet.connection.fetchval("SELECT count(*) FROM crmd.archive") == 1
 
 
-async def test_durable_in_a_thread_and_in_a_process(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_durable_in_a_thread_and_in_a_process(migrated_dsn: str, tmp_path: Path) -> None:
     """Steps, children, sleeps and waits are the same wherever a job runs."""
     install_plugin(tmp_path / "site", "durable", "durable_plugin")
-    async with running_fleet(crmd_dsn, tmp_path, 1, **DURABLE) as fleet:
+    async with running_fleet(migrated_dsn, tmp_path, 1, **DURABLE) as fleet:
         await fleet.enqueue("apart", 1)
         await fleet.enqueue("aside", 1)
         await fleet.until("SELECT count(*) FROM crmd.waiting", 2)
@@ -60,10 +60,10 @@ async def test_durable_in_a_thread_and_in_a_process(crmd_dsn: str, tmp_path: Pat
         assert {tuple(row) for row in await fleet.connection.fetch(query)} == {("completed", "[9, 9, 1]")}
 
 
-async def test_ten_thousand_wait_in_nobodys_memory(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_ten_thousand_wait_in_nobodys_memory(migrated_dsn: str, tmp_path: Path) -> None:
     """Ten thousand jobs that sleep or wait hold no lease, no slot and no memory; each ends when its event has come."""
     install_plugin(tmp_path / "site", "durable", "durable_plugin")
-    async with running_fleet(crmd_dsn, tmp_path, 1, **DURABLE) as fleet:
+    async with running_fleet(migrated_dsn, tmp_path, 1, **DURABLE) as fleet:
         await fleet.enqueue("notes", 200)
         await fleet.until("SELECT count(*) FROM crmd.archive", 200)
         before = resident_mib(fleet)

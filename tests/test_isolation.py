@@ -54,9 +54,9 @@ async def ended(fleet: Fleet, job_id: UUID) -> Any:  # noqa: ANN401 - a row with
         ("spin", "OverLimit", "used more than 1 s of processor time"),
     ],
 )
-async def test_harm_ends_its_own_process(crmd_dsn: str, tmp_path: Path, how: str, word: str, sentence: str) -> None:
+async def test_harm_ends_its_own_process(migrated_dsn: str, tmp_path: Path, how: str, word: str, sentence: str) -> None:
     """Whatever a job does to its process fails its own attempt, in a sentence; the daemon and other jobs go on."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         harm = await enqueue(fleet, "does-harm", how=how)
         other = await enqueue(fleet, "marks")
         row = await ended(fleet, harm)
@@ -66,9 +66,9 @@ async def test_harm_ends_its_own_process(crmd_dsn: str, tmp_path: Path, how: str
         assert fleet.daemons[0].process.poll() is None
 
 
-async def test_all_of_the_context_works_from_a_process(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_all_of_the_context_works_from_a_process(migrated_dsn: str, tmp_path: Path) -> None:
     """Log, checkpoint, progress, items, enqueue and transactions cross the boundary, each under the lease's token."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         job_id = await enqueue(fleet, "works-apart")
         row = await ended(fleet, job_id)
         daemon = fleet.daemons[0]
@@ -87,18 +87,18 @@ async def test_all_of_the_context_works_from_a_process(crmd_dsn: str, tmp_path: 
         assert json.loads(line)["job_id"] == str(job_id)
 
 
-async def test_each_job_has_a_fresh_process_of_one_host(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_each_job_has_a_fresh_process_of_one_host(migrated_dsn: str, tmp_path: Path) -> None:
     """No two jobs share a process, and all of a plugin share the host that has loaded it."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         jobs = [await enqueue(fleet, "works-apart") for _ in range(5)]
         results = [(await ended(fleet, job_id))["result"] for job_id in jobs]
         assert len({result["pid"] for result in results}) == 5
         assert len({result["parent"] for result in results}) == 1
 
 
-async def test_a_reload_brings_a_new_host(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_a_reload_brings_a_new_host(migrated_dsn: str, tmp_path: Path) -> None:
     """After a reload jobs run in a host that has read the configuration anew; the old one ends with its last job."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         place = tmp_path / "pid"
         old = (await ended(fleet, await enqueue(fleet, "works-apart")))["result"]["parent"]
         slow = await enqueue(fleet, "naps-long-apart", how="awaits", seconds=5, place=str(place))
@@ -111,9 +111,9 @@ async def test_a_reload_brings_a_new_host(crmd_dsn: str, tmp_path: Path) -> None
         await gone(old)
 
 
-async def test_run_once_runs_where_the_type_says(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_run_once_runs_where_the_type_says(migrated_dsn: str, tmp_path: Path) -> None:
     """A job that is run by hand runs in a process too, with its children behind it."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         command = [sys.executable, "-m", "crmd", "run-once", "works-apart", "--json"]
         environ = fleet.environ(plugins__enabled='["fleet", "isolated"]')
         ran = await anyio.run_process(command, env=environ, cwd=tmp_path, check=False)
@@ -125,9 +125,9 @@ async def test_run_once_runs_where_the_type_says(crmd_dsn: str, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("how", ["awaits", "blocks"])
-async def test_a_process_keeps_to_its_time(crmd_dsn: str, tmp_path: Path, how: str) -> None:
+async def test_a_process_keeps_to_its_time(migrated_dsn: str, tmp_path: Path, how: str) -> None:
     """A job that runs for too long is cancelled in its process; one that blocks it is killed there."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         place = tmp_path / "pid"
         row = await ended(fleet, await enqueue(fleet, "naps-apart", how=how, seconds=60, place=str(place)))
         assert (row["status"], row["errors"][-1]["class"]) == ("dead", "Timeout")
@@ -135,9 +135,9 @@ async def test_a_process_keeps_to_its_time(crmd_dsn: str, tmp_path: Path, how: s
 
 
 @pytest.mark.parametrize("how", ["awaits", "blocks"])
-async def test_a_cancel_reaches_a_process(crmd_dsn: str, tmp_path: Path, how: str) -> None:
+async def test_a_cancel_reaches_a_process(migrated_dsn: str, tmp_path: Path, how: str) -> None:
     """A running job of a process is cancelled as any other, whether it awaits or blocks."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         place = tmp_path / "pid"
         job_id = await enqueue(fleet, "naps-long-apart", how=how, seconds=60, place=str(place))
         await written(place)
@@ -146,9 +146,9 @@ async def test_a_cancel_reaches_a_process(crmd_dsn: str, tmp_path: Path, how: st
         await gone(int(place.read_text()))
 
 
-async def test_a_killed_daemon_takes_its_processes_along(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_a_killed_daemon_takes_its_processes_along(migrated_dsn: str, tmp_path: Path) -> None:
     """No process of a job outlives its daemon, however that dies; the job is no suspect, and runs again."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         place = tmp_path / "pid"
         job_id = await enqueue(fleet, "naps-long-apart", how="blocks", seconds=60, place=str(place))
         await written(place)
@@ -165,9 +165,9 @@ async def test_a_killed_daemon_takes_its_processes_along(crmd_dsn: str, tmp_path
         await ended(fleet, job_id)
 
 
-async def test_a_host_that_dies_costs_its_jobs_one_attempt(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_a_host_that_dies_costs_its_jobs_one_attempt(migrated_dsn: str, tmp_path: Path) -> None:
     """When a host is killed its children end with it, as its jobs' records say; the next job has a new host."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         place = tmp_path / "pid"
         job_id = await enqueue(fleet, "naps-long-apart", how="blocks", seconds=60, place=str(place))
         await written(place)
@@ -179,9 +179,9 @@ async def test_a_host_that_dies_costs_its_jobs_one_attempt(crmd_dsn: str, tmp_pa
         assert (await ended(fleet, await enqueue(fleet, "works-apart")))["status"] == "completed"
 
 
-async def test_no_secret_shows_from_outside(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_no_secret_shows_from_outside(migrated_dsn: str, tmp_path: Path) -> None:
     """Neither arguments nor environment of a host or a job's process hold the database's address."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         place = tmp_path / "pid"
         await enqueue(fleet, "naps-long-apart", how="awaits", seconds=30, place=str(place))
         await written(place)
@@ -194,9 +194,9 @@ async def test_no_secret_shows_from_outside(crmd_dsn: str, tmp_path: Path) -> No
                 assert b"CRMD__" not in text
 
 
-async def test_a_drain_gives_processes_back(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_a_drain_gives_processes_back(migrated_dsn: str, tmp_path: Path) -> None:
     """A stop gives back what runs in processes, without an attempt, and ends them, the blocked one too."""
-    async with running(crmd_dsn, tmp_path, daemon__drain_seconds="0.2") as fleet:
+    async with running(migrated_dsn, tmp_path, daemon__drain_seconds="0.2") as fleet:
         places = [tmp_path / "awaits", tmp_path / "blocks"]
         for place in places:
             await enqueue(fleet, "naps-long-apart", how=place.name, seconds=60, place=str(place))
@@ -210,9 +210,9 @@ async def test_a_drain_gives_processes_back(crmd_dsn: str, tmp_path: Path) -> No
             await gone(int(place.read_text()))
 
 
-async def test_a_thread_blocks_nobody_else(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_a_thread_blocks_nobody_else(migrated_dsn: str, tmp_path: Path) -> None:
     """A job in a thread may block it: the loop turns on, and its context works from there."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         job_id = await enqueue(fleet, "threaded", how="blocks", seconds=0.9)
         row = await ended(fleet, job_id)
         assert (row["status"], row["result"]["pid"]) == ("completed", fleet.daemons[0].pid)
@@ -225,16 +225,16 @@ async def test_a_thread_blocks_nobody_else(crmd_dsn: str, tmp_path: Path) -> Non
         )
 
 
-async def test_a_thread_is_cancelled_at_its_next_await(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_a_thread_is_cancelled_at_its_next_await(migrated_dsn: str, tmp_path: Path) -> None:
     """The time limit of a job in a thread cancels what it awaits."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         row = await ended(fleet, await enqueue(fleet, "threaded", how="awaits", seconds=60))
         assert (row["status"], row["errors"][-1]["class"]) == ("dead", "Timeout")
 
 
-async def test_a_thread_that_cannot_be_cancelled_is_abandoned(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_a_thread_that_cannot_be_cancelled_is_abandoned(migrated_dsn: str, tmp_path: Path) -> None:
     """A blocked thread is given up after a grace: its job ends, naming where it hangs, and writes nothing later."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         job_id = await enqueue(fleet, "threaded", how="blocks", seconds=15)
         row = await ended(fleet, job_id)
         error = row["errors"][-1]
@@ -247,9 +247,9 @@ async def test_a_thread_that_cannot_be_cancelled_is_abandoned(crmd_dsn: str, tmp
         assert row["status"] == "completed"
 
 
-async def test_a_swallowed_cancellation_costs_no_slot(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_a_swallowed_cancellation_costs_no_slot(migrated_dsn: str, tmp_path: Path) -> None:
     """A handler that swallows every cancellation is given up with its drainer, and does not hold up the exit."""
-    async with running(crmd_dsn, tmp_path, queues__fast__slots="1") as fleet:
+    async with running(migrated_dsn, tmp_path, queues__fast__slots="1") as fleet:
         never = await enqueue(fleet, "never-ends")
         row = await ended(fleet, never)
         assert (row["status"], row["errors"][-1]["class"]) == ("dead", "Abandoned")
@@ -260,9 +260,9 @@ async def test_a_swallowed_cancellation_costs_no_slot(crmd_dsn: str, tmp_path: P
         assert await fleet.daemons[0].ended() == 0
 
 
-async def test_swallowing_at_the_end_does_not_keep_the_process(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_swallowing_at_the_end_does_not_keep_the_process(migrated_dsn: str, tmp_path: Path) -> None:
     """What cannot be cancelled while the daemon drains is given back with a record, and the daemon ends."""
-    async with running(crmd_dsn, tmp_path, daemon__drain_seconds="0.1") as fleet:
+    async with running(migrated_dsn, tmp_path, daemon__drain_seconds="0.1") as fleet:
         await enqueue(fleet, "never-ends")
         await fleet.until_logged(fleet.daemons[0], "nothing ends this")
         fleet.daemons[0].send(signal.SIGTERM)
@@ -272,9 +272,9 @@ async def test_swallowing_at_the_end_does_not_keep_the_process(crmd_dsn: str, tm
         assert json.loads(row["errors"])[-1]["class"] == "Abandoned"
 
 
-async def test_a_plugin_that_crashes_is_quarantined(crmd_dsn: str, tmp_path: Path) -> None:
+async def test_a_plugin_that_crashes_is_quarantined(migrated_dsn: str, tmp_path: Path) -> None:
     """Three jobs that crash make all jobs of their plugin wait, no attempt spent; the other plugin's jobs run on."""
-    async with running(crmd_dsn, tmp_path) as fleet:
+    async with running(migrated_dsn, tmp_path) as fleet:
         for _ in range(3):
             await enqueue(fleet, "does-harm", how="segfault")
         await fleet.until("SELECT count(*) FROM crmd.quarantine", 1)
