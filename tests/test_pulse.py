@@ -8,7 +8,7 @@ import anyio
 import pytest
 import sample_jobs
 
-from crmd.engine.pulse import BEAT_SECONDS, Pulse
+from crmd.engine.pulse import BEAT_SECONDS, DRAINING_SECONDS, Pulse
 
 if TYPE_CHECKING:
     from crmd.testing import Workbench
@@ -30,6 +30,8 @@ DUE = [
     ("suspects", "UPDATE crmd.job SET held = 'suspect'"),
     ("ailing", LATE.format("40 min", "20 min")),
     ("", LATE.format("20 min", "40 min")),
+    ("draining", "UPDATE crmd.daemon SET stopping_at = crmd.clock()"),
+    ("reaping", "UPDATE crmd.daemon SET stopping_at = crmd.clock(), lease_until = crmd.clock() - interval '1 second'"),
     ("probing tuning", "INSERT INTO crmd.quarantine VALUES ('sample', '1', 'x', crmd.clock(), crmd.clock())"),
     ("projecting", PROJECTION + "('known', 1, 'sample', 1, 'building', crmd.clock())"),
     ("projecting", PROJECTION + "('known', 1, 'sample', 1, 'live', crmd.clock()); SELECT nextval('crmd.event_seq')"),
@@ -77,12 +79,13 @@ async def test_what_there_is_to_do_is_due(workbench: Workbench, names: str, stat
         ("UPDATE crmd.daemon SET lease_until = crmd.clock() + interval '500 ms'", 0.0, 0.505),
         ("UPDATE crmd.daemon SET lease_until = crmd.clock() - interval '1 hour'", BEAT_SECONDS, BEAT_SECONDS),
         ("DELETE FROM crmd.daemon", BEAT_SECONDS, BEAT_SECONDS),
+        ("UPDATE crmd.daemon SET stopping_at = crmd.clock()", DRAINING_SECONDS, DRAINING_SECONDS),
     ],
 )
 async def test_the_next_look_is_when_a_lease_runs_out(
     workbench: Workbench, statement: str, least: float, most: float
 ) -> None:
-    """A daemon that does not renew is found when its lease ends, not up to a second later; else once a second."""
+    """When a lease ends, not up to a second later; soon while somebody gives jobs back; else once a second."""
     pulse = Pulse(workbench._pool, list, lambda: None)
     await workbench._pool.execute(statement)
     assert least <= await pulse.beat_once() <= most

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 _SQL = load_queries("crmd.store")
 BEAT_SECONDS = 1.0
+# While a daemon drains, since what it gives back may be nobody's to hear of.
+DRAINING_SECONDS = 0.25
 # Behind the end of a lease, so that it is over when we look.
 LATER_SECONDS = 0.005
 
@@ -44,8 +46,9 @@ class Pulse:
         beaten.set()
         if "tuning" in self._due:
             self._on_tuning()
+        beat = DRAINING_SECONDS if "draining" in self._due else BEAT_SECONDS
         ends = row["ends_seconds"]
-        return BEAT_SECONDS if ends is None else min(BEAT_SECONDS, ends + LATER_SECONDS)
+        return beat if ends is None else min(beat, ends + LATER_SECONDS)
 
     def is_due(self, name: str) -> bool:
         """Whether the last beat has found something to do."""

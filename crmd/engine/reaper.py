@@ -66,7 +66,8 @@ async def _reap(connection: Connection, page: Sequence[Any], in_processes: Conta
         if again:
             tokens = [_token(row) for row in again]
             chance = random.random()  # noqa: S311 - jitter, not a secret
-            delays = [reap_delay_seconds(row["crash_count"], chance) for row in again]
+            # Of what ran apart the crash is not counted, so it does not wait for it either.
+            delays = [reap_delay_seconds(row["crash_count"] - (row["id"] in apart), chance) for row in again]
             are_apart = [row["type"] in in_processes for row in again]
             moved |= await leases.return_reaped(connection, tokens, delays, _CRASHED, are_apart)
     for row in poison:

@@ -10,6 +10,8 @@ SELECT
             WHERE NOT EXISTS (SELECT FROM crmd.daemon d WHERE d.id = l.daemon_id AND NOT d.is_dead)) AS reaping,
     EXISTS (SELECT FROM crmd.daemon d WHERE NOT d.is_dead AND d.lease_until >= n.clock
             AND n.clock - d.beat_at > (d.lease_until - d.beat_at) / 2) AS ailing,
+    EXISTS (SELECT FROM crmd.daemon d
+        WHERE NOT d.is_dead AND d.lease_until >= n.clock AND d.stopping_at IS NOT NULL) AS draining,
     EXISTS (SELECT FROM crmd.job j WHERE j.held = 'suspect' AND j.run_at <= n.clock) AS suspects,
     EXISTS (SELECT FROM crmd.quarantine q WHERE q.probe_at <= n.clock) AS probing,
     EXISTS (SELECT FROM crmd.projection p WHERE p.name = ANY ($1)
