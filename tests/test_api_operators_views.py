@@ -57,7 +57,8 @@ async def test_lists_and_views_over_a_filled_archive(workbench: Workbench) -> No
             assert await connection.fetchval(READ) - before <= 200
         await connection.execute(
             "UPDATE crmd.ended_until SET hour_at = date_trunc('day', crmd.clock()) - interval '4 days', "
-            "minute_at = date_trunc('day', crmd.clock()) - interval '4 days'"
+            "minute_at = date_trunc('day', crmd.clock()) - interval '4 days', "
+            "users_day = (date_trunc('day', crmd.clock()) - interval '4 days')::date"
         )
         for _ in range(2):  # before they are counted, and behind it
             told = await connection.fetchrow(
@@ -161,3 +162,34 @@ def test_what_needs_a_person_comes_worst_first() -> None:
     assert (
         wants_of(CALM | {"dead_last_day": [{"type": "x", "jobs": 2}]}, {"day": 2, "hour": 1})[0].severity == "warning"
     )
+
+
+async def test_users_are_added_up_over_thirty_days(workbench: Workbench) -> None:
+    """However days pass, with jobs and without, the view tells what the archive holds of the last 30 days, user by user."""
+    pool, workspace_id, users = workbench._pool, uuid4(), [UUID(int=number) for number in range(1, 4)]
+    for day in range(70):
+        if day not in range(20, 26):  # nothing for some days
+            for user in users[: 1 + day % 3] if day < 40 else users[:1]:
+                await pool.execute(ENDED, workspace_id, user, ("completed", "dead", "cancelled")[day % 3])
+        await workbench.clock.advance(86_400)
+        while await history.count_once(pool):
+            pass
+        told = [tuple(row) for row in await pool.fetch(TOLD)]
+        assert told == [tuple(row) for row in await pool.fetch(PLAIN)], day
+    assert [row[0] for row in told] == users[:1]
+    assert await pool.fetchval("SELECT count(*) FROM crmd.ended_user_month") == 1
+
+
+ENDED = """
+INSERT INTO crmd.archive (id, finished_at, run_at, created_at, started_at, fence, attempt, max_attempts, crash_count,
+    snooze_count, status, type, queue, priority, payload, workspace_id, user_id)
+SELECT crmd.uuid7(), c, c, c, c - interval '2 seconds', 1, 1, 3, 0, 0, $3, 'x', 'fast', 'normal', '{}', $1, $2
+FROM crmd.clock() c
+"""
+TOLD = "SELECT user_id, jobs, completed, failed, cancelled, seconds, last_at FROM crmd.jobs_by_user ORDER BY user_id"
+PLAIN = """
+SELECT user_id, count(*), count(*) FILTER (WHERE status = 'completed'), count(*) FILTER (WHERE status = 'dead'),
+    count(*) FILTER (WHERE status = 'cancelled'), 2.000 * count(*), max(finished_at)
+FROM crmd.archive
+WHERE (finished_at AT TIME ZONE 'UTC')::date > (crmd.clock() AT TIME ZONE 'UTC')::date - 30 GROUP BY 1 ORDER BY 1
+"""

@@ -60,7 +60,8 @@ async def _fill(connection: Connection, rows: int) -> None:
         sys.stdout.flush()
     await connection.execute("VACUUM ANALYZE crmd.archive")
     await connection.execute(
-        "UPDATE crmd.ended_until SET hour_at = date_trunc('hour', crmd.clock()) - interval '31 days'"
+        "UPDATE crmd.ended_until SET hour_at = date_trunc('hour', crmd.clock()) - interval '31 days', "
+        "users_day = (date_trunc('hour', crmd.clock()) - interval '31 days')::date"
     )
     while await connection.fetchval(_SQL.ended_count):
         pass

@@ -194,6 +194,18 @@ CREATE TABLE crmd.ended_user (
     PRIMARY KEY (workspace_id, user_id, on_day)
 ) WITH (fillfactor = 80);
 CREATE INDEX ended_user_day ON crmd.ended_user (on_day);
+-- The same, added up over the 29 days before crmd.ended_until.users_day: each day one is added and one taken away, so that
+-- a look at 30 days reads a row a user.
+CREATE TABLE crmd.ended_user_month (
+    workspace_id uuid NOT NULL,
+    user_id      uuid NOT NULL,
+    completed    bigint NOT NULL,
+    failed       bigint NOT NULL,
+    cancelled    bigint NOT NULL,
+    seconds      double precision NOT NULL,
+    last_at      timestamptz NOT NULL,
+    PRIMARY KEY (workspace_id, user_id)
+) WITH (fillfactor = 80);
 
 -- How many jobs were due and running at the end of each minute, for eight days.
 CREATE TABLE crmd.depth_minute (
@@ -206,10 +218,11 @@ CREATE TABLE crmd.depth_minute (
 CREATE TABLE crmd.ended_until (
     is_only   boolean PRIMARY KEY DEFAULT true CHECK (is_only),
     minute_at timestamptz NOT NULL,          -- minutes before this one are counted
-    hour_at   timestamptz NOT NULL           -- so are hours, and users
+    hour_at   timestamptz NOT NULL,          -- so are hours, and users
+    users_day date NOT NULL                  -- users of the days before this one are added up; UTC
 ) WITH (fillfactor = 50);
-INSERT INTO crmd.ended_until (minute_at, hour_at)
-SELECT date_trunc('hour', t.at), date_trunc('hour', t.at) FROM (
+INSERT INTO crmd.ended_until (minute_at, hour_at, users_day)
+SELECT date_trunc('hour', t.at), date_trunc('hour', t.at), (date_trunc('hour', t.at) AT TIME ZONE 'UTC')::date FROM (
     SELECT CASE WHEN EXISTS (SELECT FROM crmd.archive) THEN crmd.clock() - interval '30 days' ELSE crmd.clock() END AS at) t;
 
 -- The users of the jobs that ended within a time.
@@ -226,6 +239,25 @@ LANGUAGE sql STABLE AS $$
     WHERE a.finished_at >= since_at AND a.finished_at < before_at AND a.workspace_id IS NOT NULL AND a.user_id IS NOT NULL
     GROUP BY 1, 2, 3
 $$;
+
+-- Adds up the users of a day that is over, and takes away those of the day that is 30 days old with it.
+CREATE FUNCTION crmd.add_users(day date) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog AS $$
+BEGIN
+    INSERT INTO crmd.ended_user_month AS m (workspace_id, user_id, completed, failed, cancelled, seconds, last_at)
+    SELECT w.workspace_id, w.user_id, w.completed, w.failed, w.cancelled, w.seconds, w.last_at
+    FROM crmd.ended_user w WHERE w.on_day = add_users.day
+    ON CONFLICT ON CONSTRAINT ended_user_month_pkey DO UPDATE SET completed = m.completed + excluded.completed,
+        failed = m.failed + excluded.failed, cancelled = m.cancelled + excluded.cancelled,
+        seconds = m.seconds + excluded.seconds, last_at = greatest(m.last_at, excluded.last_at);
+    UPDATE crmd.ended_user_month m SET completed = m.completed - w.completed, failed = m.failed - w.failed,
+        cancelled = m.cancelled - w.cancelled, seconds = m.seconds - w.seconds
+    FROM crmd.ended_user w
+    WHERE w.on_day = add_users.day - 29 AND m.workspace_id = w.workspace_id AND m.user_id = w.user_id;
+    DELETE FROM crmd.ended_user_month m USING crmd.ended_user w
+    WHERE w.on_day = add_users.day - 29 AND m.workspace_id = w.workspace_id AND m.user_id = w.user_id
+      AND m.completed + m.failed + m.cancelled = 0;
+END $$;
 
 -- Counts one hour that is over for good, or the minutes since; whether there is more to count at once. One daemon at a
 -- time counts. A minute is counted for the second time a minute later, for the sake of transactions that took so long; an
@@ -269,7 +301,12 @@ BEGIN
         ON CONFLICT ON CONSTRAINT ended_user_pkey DO UPDATE SET completed = w.completed + excluded.completed,
             failed = w.failed + excluded.failed, cancelled = w.cancelled + excluded.cancelled,
             seconds = w.seconds + excluded.seconds, last_at = greatest(w.last_at, excluded.last_at);
-        UPDATE crmd.ended_until SET hour_at = v_to, minute_at = greatest(minute_at, v_to - interval '2 hours');
+        WHILE u.users_day < (v_to AT TIME ZONE 'UTC')::date LOOP
+            PERFORM crmd.add_users(u.users_day);
+            u.users_day := u.users_day + 1;
+        END LOOP;
+        UPDATE crmd.ended_until
+        SET hour_at = v_to, minute_at = greatest(minute_at, v_to - interval '2 hours'), users_day = u.users_day;
         DELETE FROM crmd.ended_minute m WHERE m.ended_at < v_now - interval '48 hours';
         DELETE FROM crmd.ended_hour h WHERE h.ended_at < v_now - interval '90 days';
         DELETE FROM crmd.ended_user w WHERE w.on_day < (v_now AT TIME ZONE 'UTC')::date - 90;
@@ -346,15 +383,23 @@ CREATE VIEW crmd.recent_failures WITH (security_invoker = true) AS
          ORDER BY a.finished_at DESC LIMIT 1000)) f
     ORDER BY f.finished_at DESC;
 
--- How many jobs each user had within 30 days, and how they ended.
+-- How many jobs each user had within 30 days, and how they ended. For the first minutes of a day, until the last hour of
+-- the day before is counted, it is added up from the days.
 CREATE VIEW crmd.jobs_by_user WITH (security_invoker = true) AS
     SELECT b.workspace_id, b.user_id, sum(b.completed + b.failed + b.cancelled) AS jobs,
         sum(b.completed) AS completed, sum(b.failed) AS failed, sum(b.cancelled) AS cancelled,
         round(sum(b.seconds)::numeric, 3) AS seconds, max(b.last_at) AS last_at
     FROM (
-        SELECT w.* FROM crmd.ended_user w WHERE w.on_day > ((SELECT crmd.clock()) AT TIME ZONE 'UTC')::date - 30
+        SELECT m.workspace_id, m.user_id, m.completed, m.failed, m.cancelled, m.seconds, m.last_at
+        FROM crmd.ended_user_month m
+        WHERE (SELECT u.users_day = (crmd.clock() AT TIME ZONE 'UTC')::date FROM crmd.ended_until u)
         UNION ALL
-        SELECT r.* FROM crmd.users_between((SELECT u.hour_at FROM crmd.ended_until u), 'infinity') r) b
+        SELECT w.workspace_id, w.user_id, w.completed, w.failed, w.cancelled, w.seconds, w.last_at FROM crmd.ended_user w
+        WHERE w.on_day > (SELECT t.today - CASE WHEN u.users_day = t.today THEN 1 ELSE 30 END
+                          FROM crmd.ended_until u, (SELECT (crmd.clock() AT TIME ZONE 'UTC')::date AS today) t)
+        UNION ALL
+        SELECT r.workspace_id, r.user_id, r.completed, r.failed, r.cancelled, r.seconds, r.last_at
+        FROM crmd.users_between((SELECT u.hour_at FROM crmd.ended_until u), 'infinity') r) b
     GROUP BY b.workspace_id, b.user_id;
 
 -- Lets a role look at all workspaces with SQL: these views and what they are made of, no secrets and no keys.
@@ -364,18 +409,19 @@ DECLARE
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA crmd TO %I', role_name);
     EXECUTE format('GRANT SELECT ON crmd.job, crmd.lease, crmd.archive, crmd.daemon, crmd.ended_minute, crmd.ended_hour, '
-        'crmd.ended_user, crmd.ended_until, crmd.depth_minute, crmd.jobs, crmd.ended_by_minute, crmd.ended_by_hour, '
+        'crmd.ended_user, crmd.ended_user_month, crmd.ended_until, crmd.depth_minute, crmd.jobs, crmd.ended_by_minute, crmd.ended_by_hour, '
         'crmd.job_statistics, crmd.stuck_jobs, crmd.recent_failures, crmd.jobs_by_user TO %I', role_name);
     EXECUTE format('GRANT EXECUTE ON FUNCTION crmd.clock, crmd.workspace_id, crmd.waits_for, crmd.time_step, '
         'crmd.ended_between, crmd.users_between TO %I', role_name);
-    FOREACH v_table IN ARRAY ARRAY['job', 'lease', 'archive', 'ended_user'] LOOP
+    FOREACH v_table IN ARRAY ARRAY['job', 'lease', 'archive', 'ended_user', 'ended_user_month'] LOOP
         EXECUTE format('DROP POLICY IF EXISTS %I ON crmd.%I', 'views_' || role_name, v_table);
         EXECUTE format('CREATE POLICY %I ON crmd.%I FOR SELECT TO %I USING (true)', 'views_' || role_name, v_table, role_name);
     END LOOP;
 END $$;
 
 ALTER TABLE crmd.ended_user ENABLE ROW LEVEL SECURITY;
-REVOKE EXECUTE ON FUNCTION crmd.list_jobs, crmd.listed_jobs, crmd.waiting_status, crmd.count_ended, crmd.time_step,
+ALTER TABLE crmd.ended_user_month ENABLE ROW LEVEL SECURITY;
+REVOKE EXECUTE ON FUNCTION crmd.list_jobs, crmd.listed_jobs, crmd.waiting_status, crmd.count_ended, crmd.add_users, crmd.time_step,
     crmd.ended_between, crmd.users_between, crmd.grant_views FROM PUBLIC;
 DO $$
 BEGIN
