@@ -111,7 +111,9 @@ class Visit:
         failed = await page.run("return location.hash")
         await page.click("button", "Run again")
         await page.click("dialog button", "Run again")
-        await page.until("location.hash !== given[0]", failed)
+        await page.until(
+            "location.hash !== given[0] && document.querySelector('main').dataset.place === location.hash", failed
+        )
         await page.see(".attempts .message", "is no amount")
         await page.click("button", "Edit and run")
         await page.see("dialog textarea")
@@ -126,6 +128,7 @@ class Visit:
         page = self.page
         await self.go("jobs?status=processing", "Jobs")
         await page.click("tr", "rebuild-index")
+        await page.see("h1", "rebuild-index")  # the list has buttons and badges of the same names
         await page.see(".badge", "Processing")
         await self.look_over("a job that runs")
         await page.click("button", "Cancel")
