@@ -5,18 +5,16 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from crmd.chaos.checker import claims_by_job
 from crmd.chaos.history import Struck
-from crmd.chaos.peace import Peace
 from crmd.chaos.plan import WHOLE_KINDS
+from crmd.chaos.succession import kind_of, successions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from crmd.chaos.history import Claim, Death, History
+    from crmd.chaos.history import History
 
 # Behind a fault that concerns everybody, the times of another one say nothing of that one.
 CALM_SECONDS = 1.0
@@ -60,7 +58,7 @@ def recoveries(history: History) -> list[Recovery]:
         clear = (seconds for seconds in found if _is_clear(history, struck, struck.ended_at + seconds))
         times[struck.kind, what] += clear
     summed = [_summed(kind, what, found) for (kind, what), found in sorted(times.items())]
-    return sorted([*_successions(history), *summed], key=lambda one: (one.kind, one.what))
+    return sorted([*_summed_up(history), *summed], key=lambda one: (one.kind, one.what))
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -91,39 +89,11 @@ def _is_clear(history: History, since: Struck | float, until: float) -> bool:
     )
 
 
-def _successions(history: History) -> Iterator[Recovery]:
-    """How long the jobs of daemons that ended waited for another one, and how much of it one could have come."""
-    peace = Peace(history)
-    jobs = claims_by_job(history).values()
-    waits: dict[str, list[tuple[float, float]]] = defaultdict(list)
-    for death in history.deaths:
-        if death.cause == "stop":
-            waits["stop"] += _handed_over(history, jobs, death)
-        elif death.cause != "close":
-            waits["kill" if death.cause == "kill" else "poison"] += _taken_over(jobs, death)
-    whats = {"stop": "given back until claimed by another"}
-    for kind, spans in waits.items():
-        told = [span for span in spans if not peace.has_jump(span[0] - history.lease_seconds, span[1])]
-        whole = [end - begin for begin, end in told]
-        counted = [peace.seconds(peace.since_restart(begin, end), end) for begin, end in told]
-        summed = _summed(kind, whats.get(kind, "death until its jobs are claimed again"), counted)
-        yield replace(summed, wall_p99=percentile(whole, 0.99)) if whole else summed
-
-
-def _taken_over(jobs: Iterable[list[Claim]], death: Death) -> Iterator[tuple[float, float]]:
-    for claims in jobs:
-        for held, later in pairwise(claims):
-            if held.pid == death.pid and (held.gone_at is None or held.gone_at > death.at):
-                yield death.at, later.claimed_at
-
-
-def _handed_over(history: History, jobs: Iterable[list[Claim]], death: Death) -> Iterator[tuple[float, float]]:
-    """An attempt that is given back keeps its number; a retry or a snooze of its own is none."""
-    asked = [one for one in history.struck if one.kind == "stop" and one.pid == death.pid and one.began_at <= death.at]
-    if not asked:
-        return
-    for claims in jobs:
-        for held, later in pairwise(claims):
-            is_given_back = (held.attempt, held.snooze_count) == (later.attempt, later.snooze_count)
-            if held.pid == death.pid and is_given_back and held.gone_at and held.gone_at >= asked[0].began_at:
-                yield held.gone_at, later.claimed_at
+def _summed_up(history: History) -> Iterator[Recovery]:
+    """How long the jobs of daemons that ended waited for another one, as far as one could have come."""
+    found = successions(history)
+    for kind in {kind_of(death) for death in history.deaths} - {"close"}:
+        what = "given back until claimed by another" if kind == "stop" else "death until its jobs are claimed again"
+        mine = [one for one in found if one.kind == kind]
+        summed = _summed(kind, what, [one.seconds for one in mine])
+        yield replace(summed, wall_p99=percentile([one.wall_seconds for one in mine], 0.99)) if mine else summed

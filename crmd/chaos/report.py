@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from crmd.chaos.checker import check
 from crmd.chaos.recovery import recoveries
+from crmd.chaos.succession import slowest, successions
 from crmd.chaos.timeline import timeline
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Report:
     """The whole.
 
     Attributes:
-        timelines: Of a few jobs of each breach, by invariant and job.
+        timelines: Of a few jobs of each breach, by invariant and job; and of the slowest beyond the bars.
     """
 
     facts: Facts
@@ -84,7 +85,7 @@ def make_report(history: History, facts: Facts) -> Report:
         bars=list(_bars(history, facts, {verdict.code: verdict.count for verdict in verdicts}, times)),
         recoveries=times,
         verdicts=verdicts,
-        timelines=_timelines(history, verdicts),
+        timelines={**_timelines(history, verdicts), **_late(history)},
     )
 
 
@@ -110,6 +111,19 @@ def _bars(history: History, facts: Facts, breaches: Mapping[str, int], times: It
             yield Bar(what, f"{found.p99:.2f} s of {found.count}{wall}", f"{seconds:g} s", found.p99 <= seconds)
     most, allowed = facts.connections_most, facts.connections_allowed
     yield Bar("connections of one daemon at once", str(most), str(allowed), most <= allowed)
+
+
+def _late(history: History) -> dict[str, Sequence[str]]:
+    """What went on around the jobs that another daemon took too late."""
+    found = successions(history)
+    bars = {"kill": history.lease_seconds + 1, "stop": HAND_OVER_SECONDS}
+    return {
+        f"{one.kind} {one.seconds:.2f} s, {one.wall_seconds:.2f} s on the wall: {one.job_id}": timeline(
+            history, one.job_id
+        )
+        for kind, seconds in bars.items()
+        for one in slowest(found, kind, seconds, TIMELINES_MAX)
+    }
 
 
 def _timelines(history: History, verdicts: Iterable[Verdict]) -> dict[str, Sequence[str]]:

@@ -26,7 +26,7 @@ _LOG = logging.getLogger("crmd.jobs")
 PARDONS_MAX = 3
 # Jobs that are remembered; an outage concerns those that run, which are far fewer.
 JOBS_MAX = 10_000
-BACKOFF = Backoff(first_seconds=0.2, factor=4.0, cap_seconds=10.0)
+BACKOFF = Backoff(first_seconds=0.2, factor=2.0, cap_seconds=1.0)
 # So far a plugin may have wrapped the error into others.
 CHAIN_MAX = 20
 

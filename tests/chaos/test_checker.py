@@ -13,6 +13,8 @@ from crmd.chaos.checker import INVARIANTS, check
 from crmd.chaos.history import Ack, Birth, Claim, Death, End, History, Left, Struck, Taken, Tick, Write
 from crmd.chaos.peace import Peace
 from crmd.chaos.recovery import percentile, recoveries
+from crmd.chaos.report import Facts, make_report
+from crmd.chaos.succession import Succession, slowest
 from crmd.chaos.timeline import timeline
 from crmd.chaos.workload.mark import Mark
 
@@ -246,6 +248,20 @@ def test_a_recovery_has_two_times() -> None:
     assert (kill.p99, kill.wall_p99) == (1.5, 4.0)
     turned = replace(right(), struck=[*right().struck, Struck("clock", -1, None, 98.0, 99.0)])
     assert {one.kind: one.count for one in recoveries(turned)}["kill"] == 0
+
+
+def test_the_slowest_are_told_with_all_that_went_on() -> None:
+    """One job of each daemon that was replaced too late, the slowest first; what was in time is not told."""
+    late = [Succession("kill", UUID(int=number), pid, 20.0, 4.0 + number) for number, pid in ((1, 7), (2, 7), (3, 8))]
+    in_time = [Succession("kill", JOB, 9, 30.0, 4.0), Succession("stop", JOB, 9, 30.0, 9.0)]
+    assert slowest([*late, *in_time], "kill", 4.0, 2) == [late[2], late[1]]
+    assert slowest([*late, *in_time], "kill", 4.0, 1) == [late[2]]
+    facts = Facts(seed=1, seconds=1, settle_seconds=1, connections_most=0, connections_allowed=50, doubts=0, skipped=0)
+    assert make_report(right(), facts).timelines == {}
+    slow = replace(right(), lease_seconds=2.0)
+    [(name, lines)] = make_report(slow, facts).timelines.items()
+    assert name == f"kill 4.00 s, 4.00 s on the wall: {JOB}"
+    assert any("kill daemon 0" in line for line in lines)
 
 
 def test_what_was_given_back_is_told_from_what_retries() -> None:
