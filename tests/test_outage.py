@@ -14,7 +14,7 @@ from private_postgres import debian_programs, private_server
 
 from crmd.embedded.account import server_account
 from crmd.embedded.binaries import find_binaries, reachable
-from crmd.store.pools import CONTROL_CONNECTIONS, Server
+from crmd.store.pools import CONTROL_CONNECTIONS, WORK_CONNECTIONS, Server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,9 @@ WHERE application_name LIKE 'crmd %' AND datname = current_database()
 CAME = re.compile(r"^(\d+\.\d+) LOG:  connection authorized: [^\n]{0,200}application_name=crmd ", re.MULTILINE)
 CONNECTIONS_A_SECOND = 5
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'crmd %'"
-SESSIONS_MAX = CONTROL_CONNECTIONS + Server(dsn="").pool_max + 2  # the heartbeat's and the listener's
+SESSIONS_MAX = (
+    WORK_CONNECTIONS + CONTROL_CONNECTIONS + Server(dsn="").pool_max + 2
+)  # the heartbeat's and the listener's
 
 
 @pytest.fixture

@@ -26,6 +26,19 @@ NOBODY = UUID(int=0)
 # Statements that make tables or take locks as they are prepared, or that belong to another role's session.
 NOT_PREPARED = {"migration_ledger", "role_app", "role_engine", "lock_patience"}
 
+# What the pool for work runs again and again, and the indexes that it has to keep to.
+WORK = {
+    "claim_ready": "job_ready job_pkey daemon_pkey",
+    "next_due": "job_ready job_lane",
+    "lanes_due": "job_lane",
+    "lanes_critical": "job_lane_critical job_lane",
+    "settle_done": "lease_pkey",
+    "settle_ended": "lease_pkey waiting_pkey",
+    "settle_returned": "lease_pkey waiting_met",
+    "leases_hold": "lease_pkey",
+    "families_hold": "family_pkey",
+}
+
 FILL = """
 INSERT INTO crmd.job (id, run_at, rank_at, created_at, max_attempts, type, queue, priority, payload, lane)
 SELECT crmd.uuid7(), t.due_at, t.due_at, t.due_at, 3, 'x', $3, 'normal', '{}', $4
@@ -116,6 +129,25 @@ async def test_a_claim_of_lanes_reads_what_it_takes(workbench: Workbench) -> Non
     assert read is not None
     assert read["seq_scan"] == 0
     assert read["idx_tup_fetch"] <= 24
+
+
+@pytest.mark.crmd_plugins
+@pytest.mark.parametrize("depth", [0, 20_000])
+async def test_work_is_planned_once_for_every_size(workbench: Workbench, depth: int) -> None:
+    """What jobs pass through keeps to its index with the plan made first, that of empty tables included."""
+    pools = workbench.everything.pools
+    await pools.control.execute(FILL, depth, "-1 minute", "fast", None)
+    async with pools.work.acquire() as connection:
+        for name, indexes in WORK.items():
+            text = getattr(CORE, name)
+            count = max(int(number) for number in re.findall(r"\$(\d+)", _without_comments(text)))
+            await connection.execute(f"PREPARE one AS {text}")
+            plan = await connection.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE one ({', '.join(['NULL'] * count)})")
+            await connection.execute("DEALLOCATE one")
+            found = msgspec.json.decode(plan)[0]["Plan"]
+            scans = {scan.partition(" on ")[0] for scan in _scans(found)} - {"ModifyTable"}
+            assert scans <= {"Index Scan", "Index Only Scan"}, name
+            assert _indexes(found) == set(indexes.split()), name
 
 
 async def _plan(workbench: Workbench, query: str, *args: object) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class Claimer:
     """The claims of one queue.
 
     Args:
-        pool: The control pool.
+        pool: The pool for work.
         executor: Runs what is claimed.
         queue: The queue's room in this daemon.
         poll_max_seconds: Longest nap.

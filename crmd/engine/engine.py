@@ -73,7 +73,7 @@ class Engine:
         self._on_outage = on_outage
         self._on_settled = on_settled
         self._pool = services.pools.control
-        self.settler = Settler(self._pool, self._settled)
+        self.settler = Settler(services.pools.work, self._settled)
         self.executor: Executor
         self._claimers: Claimers
         self._retuning: Retuning
@@ -90,7 +90,7 @@ class Engine:
         self._stall_watch.start()
         self._job_log.begin()
         self.executor = Executor(self.services, self.settler, self.options.slots)
-        self._claimers = Claimers(self._pool, self.executor, lambda: self.options)
+        self._claimers = Claimers(self.services.pools.work, self.executor, lambda: self.options)
         self._retuning = Retuning(self._pool, self._claimers.retune)
         self._incarnation = self._make_incarnation()
         try:

@@ -37,7 +37,7 @@ class Settler:
     """Holds what is finished and not yet written.
 
     Args:
-        pool: The control pool.
+        pool: The pool for work.
         on_settled: Told after each commit, with what was written.
     """
 

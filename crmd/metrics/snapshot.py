@@ -71,7 +71,8 @@ def taken(
     """The daemon as it stands; one that has not begun yet has no rooms."""
     executor = getattr(engine, "executor", None)
     queues = {} if executor is None else executor.queues
-    pools = {"control": services.pools.control, "plugins": services.pools.plugins, "api": api}
+    of = services.pools
+    pools = {"work": of.work, "control": of.control, "plugins": of.plugins, "api": api}
     return Snapshot(
         version=version,
         is_ready=executor is not None and engine.may_claim,

@@ -1,7 +1,7 @@
 """The connections of a daemon: three pools, so that a plugin can never starve the engine.
 
-`control` is the engine's (claim, settle, reap, schedules), `plugins` is for transactions of jobs. The listener and the
-heartbeat have a connection each, which they open themselves with `connect`.
+`work` is for what jobs pass through (claim, settle), `control` for everything else of the engine's (reap, schedules),
+`plugins` for transactions of jobs. Listener and heartbeat open a connection each, with `connect`.
 """
 
 from __future__ import annotations
@@ -49,8 +49,14 @@ UNREACHABLE = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
-# Claims of three queues, settling, the slower loops, and a token refresh or two that wait for a provider.
-CONTROL_CONNECTIONS = 8
+# The slower loops, and a token refresh or two that wait for a provider.
+CONTROL_CONNECTIONS = 4
+# Claims of three queues, and settling.
+WORK_CONNECTIONS = 4
+# Claims and settles are planned once for all sizes of the tables they work on, and always by index: a plan for the
+# parameters at hand costs more than the claim of a job, and one that was made while a table was small would read all of
+# it for each job of a burst that comes later. A test holds them to their indexes.
+WORK_SETTINGS = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_bitmapscan": "off"}
 # How long a transaction of the engine may stand still before the server ends it. None waits for anything but the
 # server, so one that does is of a process that is paused or blocked, and its locks keep the others from working.
 STILL_MILLISECONDS = 3_000
@@ -114,13 +120,14 @@ class Pools:
     """The open pools of a daemon."""
 
     server: Server
+    work: Pool
     control: Pool
     plugins: Pool
 
     async def renew(self) -> None:
         """Let no connection that is open now be taken from a pool again."""
-        await self.control.expire_connections()
-        await self.plugins.expire_connections()
+        for pool in (self.work, self.control, self.plugins):
+            await pool.expire_connections()
 
 
 async def connect(server: Server, name: str, *, is_direct: bool = False, is_urgent: bool = False) -> Session:
@@ -158,7 +165,7 @@ async def is_pooled(connection: Connection) -> bool:
 async def open_pools(
     server: Server, *, control_max: int = CONTROL_CONNECTIONS, is_probed: bool = True
 ) -> AsyncIterator[Pools]:
-    """Open the control and the plugins' pool; on leaving, waits 3 s for what is out and then cuts it.
+    """Open the three pools; on leaving, waits 3 s for what is out and then cuts it.
 
     Args:
         server: The server.
@@ -172,19 +179,22 @@ async def open_pools(
         probe = await connect(server, "crmd probe")
         await probe.close(timeout=server.connect_timeout_seconds)
     still = {"idle_in_transaction_session_timeout": str(STILL_MILLISECONDS)}
-    control = await _open_pool(
-        server, "crmd control", control_max, set_bytes_codec, reset=_leave_as_it_is, settings=still
-    )
-    try:
-        plugins = await _open_pool(server, "crmd plugins", server.pool_max, set_object_codec)
-        try:
-            pools = Pools(server, control, plugins)
-            with server.primary.watched(partial(_renew_soon, pools.renew, asyncio.get_running_loop())):
-                yield pools
-        finally:
-            await plugins.leave()
-    finally:
-        await control.leave()
+    async with contextlib.AsyncExitStack() as leaving:
+
+        async def opened(name: str, size: int, *how: Any) -> BoundedPool:  # noqa: ANN401 - as of _open_pool
+            pool = await _open_pool(server, name, size, *how)
+            leaving.push_async_callback(pool.leave)
+            return pool
+
+        engine = set_bytes_codec, _leave_as_it_is
+        pools = Pools(
+            server,
+            work=await opened("crmd work", WORK_CONNECTIONS, *engine, still | WORK_SETTINGS),
+            control=await opened("crmd control", control_max, *engine, still),
+            plugins=await opened("crmd plugins", server.pool_max, set_object_codec),
+        )
+        with server.primary.watched(partial(_renew_soon, pools.renew, asyncio.get_running_loop())):
+            yield pools
 
 
 @contextlib.asynccontextmanager

@@ -163,7 +163,7 @@ class Attempt:
                 self.steps.die()
                 loop.set_exception_handler(lambda *_: None)  # what dead tasks leave behind is no news
                 loop.cut()
-                for pool in (self.own.pools.control, self.own.pools.plugins):
+                for pool in (self.own.pools.work, self.own.pools.control, self.own.pools.plugins):
                     pool.terminate()
             loop.set_task_factory(None)
             loop.run_until_complete(_leave(stack))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 import crmd
+from speed import bare
 from speed.daemons import running_daemons
 from speed.failure import BenchError
 from speed.figure import quantile
@@ -40,7 +41,9 @@ async def enqueues(ground: Ground, sizes: Sizes) -> Values:
             await crmd.enqueue(connection, "no-op", payload)
         single = sizes.singles / (time.perf_counter() - began)
         await _check_count(connection, sizes.drained + sizes.singles)
-    return {"bulk": bulk, "single": single}
+    async with ground.fresh(template="template0") as database:
+        floor = await bare.singles(database, sizes.singles)
+    return {"bulk": bulk, "single": single, "bare": floor}
 
 
 async def _timed_bulk(connection: Connection, payloads: list[dict[str, int]]) -> float:
@@ -70,7 +73,8 @@ async def latency(ground: Ground, sizes: Sizes) -> Values:
         await client.close()
         starts = await _starts(database.connection, len(calls))
     taken = sorted((starts[number] - called) * 1000 for number, called in calls.items() if number >= 0)
-    return {"p50": quantile(taken, 0.5), "p99": quantile(taken, 0.99)}
+    floor = {f"bare_{name}": value for name, value in (await bare.starts(ground, sizes)).items()}
+    return {"p50": quantile(taken, 0.5), "p99": quantile(taken, 0.99), **floor}
 
 
 async def _starts(connection: Connection, wanted: int) -> dict[int, float]:
