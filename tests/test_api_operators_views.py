@@ -165,8 +165,9 @@ def test_what_needs_a_person_comes_worst_first() -> None:
 
 
 async def test_users_are_added_up_over_thirty_days(workbench: Workbench) -> None:
-    """However days pass, with jobs and without, the view tells what the archive holds of the last 30 days, user by user."""
+    """However days pass, the view tells of each user what the archive holds of the last 30 days."""
     pool, workspace_id, users = workbench._pool, uuid4(), [UUID(int=number) for number in range(1, 4)]
+    told: list[tuple[Any, ...]] = []
     for day in range(70):
         if day not in range(20, 26):  # nothing for some days
             for user in users[: 1 + day % 3] if day < 40 else users[:1]:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import logging
 import re
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, get_args
 from urllib.parse import quote
 from uuid import uuid4
@@ -161,7 +162,7 @@ async def test_a_key_in_an_address_is_none(workbench: Workbench) -> None:
 async def test_who_tries_keys_is_locked_out(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of ten thousand wrong keys from one address twenty are looked at; after a minute the next twenty."""
     now = 1_000_000.0
-    monkeypatch.setattr(authenticating.time, "monotonic", lambda: now)
+    monkeypatch.setattr(authenticating, "time", SimpleNamespace(monotonic=lambda: now))
     tried: list[str] = []
 
     async def nobody(_database: object, text: str) -> None:

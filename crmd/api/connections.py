@@ -10,6 +10,7 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta
 
+from crmd.allowed import VISIBLE
 from crmd.api.identity import Identity
 from crmd.api.problem import Problem, invalid, not_found
 from crmd.api.reading import uuid_in
@@ -22,8 +23,6 @@ from crmd.connections.redirect import Pending
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 CALLBACK = "/api/connections/callback"
 PAGE_MAX = 1000
-# What these are made of (RFC 6749, appendix A); so they fit into a line of the request, however they are written there.
-VISIBLE = "^[ -~]*$"
 
 
 class Connected(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -85,7 +84,7 @@ class Forgotten(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Redirected(msgspec.Struct, frozen=True, kw_only=True):
-    """What the provider sends along."""
+    """What the provider sends along: of visible characters alone (RFC 6749, appendix A), which fit into any line."""
 
     state: Annotated[str, Meta(max_length=redirect.STATE_MAX, pattern=VISIBLE)] = ""
     code: Annotated[str, Meta(max_length=4000, pattern=VISIBLE)] = ""

@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 from msgspec import Meta
 
+from crmd.allowed import EVENT_PATTERN, EVENT_TYPE
 from crmd.api import making
 from crmd.api.making import Kept
 from crmd.api.problem import Problem, invalid, not_found
@@ -24,8 +25,8 @@ from crmd.store.queries import load_queries
 _SQL = load_queries("crmd.store")
 Instant = Annotated[datetime, Meta(tz=True)]
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
-Pattern = Annotated[str, Meta(pattern=r"^(\*|[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63}){0,3}(\.\*)?)$")]
-EventType = Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63}){1,4}$")]
+Pattern = Annotated[str, Meta(pattern=EVENT_PATTERN)]
+EventType = Annotated[str, Meta(pattern=EVENT_TYPE)]
 
 
 class StoredEvent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -8,6 +8,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from crmd.allowed import worded
+
 _PLACE = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 _NULL_PATH = "$"
 
@@ -103,4 +105,4 @@ def unfit(error: msgspec.ValidationError, root: str = "$") -> Problem:
     found = _PLACE.match(str(error))
     assert found is not None  # noqa: S101 - it matches any text
     path = (found["path"] or _NULL_PATH).removeprefix(_NULL_PATH)
-    return invalid(f"{root}{path}", found["what"])
+    return invalid(f"{root}{path}", worded(found["what"]))

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 from msgspec import Meta
 
+from crmd.allowed import SCHEDULE_NAME
 from crmd.api.problem import invalid
 from crmd.model import At, Schedule
 from crmd.store import schedules
@@ -16,7 +17,7 @@ from crmd.store import schedules
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@+-]{0,199}$")]
+Name = Annotated[str, Meta(pattern=SCHEDULE_NAME)]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 TICKS = 3
 YEAR_SECONDS = 366 * 86400

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
+from crmd.allowed import EVENT_WISH
 from crmd.api.problem import invalid, not_found
 from crmd.api.reading import uuid_in
 from crmd.api.route import Answer, Call, Nothing, Route, routed
@@ -26,7 +27,7 @@ EventType = Annotated[
     str,
     Meta(
         max_length=400,
-        pattern=r"^(\*|[a-z][a-z0-9_]{0,63}\.(\*|[a-z][a-z0-9_]{0,63}(\.[a-z][a-z0-9_]{0,63}){0,3}))$(?!\n)",
+        pattern=EVENT_WISH,
         description="`contact.created`, `contact.*` or `*`; the ends of jobs are `job.completed` and so on, or `job.*`",
     ),
 ]

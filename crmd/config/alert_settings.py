@@ -4,11 +4,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from crmd.allowed import MAIL_ADDRESS
 from crmd.secret import Secret
 
 Count = Annotated[int, Meta(ge=1)]
 Minutes = Annotated[float, Meta(gt=0)]
-Address = Annotated[str, Meta(pattern=r"^[^\s<>@,;]+@[^\s<>@,;]+$", max_length=254)]
+Address = Annotated[str, Meta(pattern=MAIL_ADDRESS, max_length=254)]
 
 
 class Alerts(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

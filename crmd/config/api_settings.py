@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from crmd.allowed import URL
 from crmd.secret import Secret
 
 Count = Annotated[int, Meta(ge=1)]
-Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]", max_length=2000)]
+Url = Annotated[str, Meta(pattern=URL, max_length=2000)]
 
 
 class Api(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

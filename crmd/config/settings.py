@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from crmd.allowed import HOST, URL
 from crmd.config.alert_settings import Alerts
 from crmd.config.api_settings import Api
 from crmd.config.tracing_settings import Tracing
@@ -16,7 +17,7 @@ from crmd.secret import Secret
 
 Count = Annotated[int, Meta(ge=1)]
 Seconds = Annotated[float, Meta(gt=0)]
-Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]", max_length=2000)]
+Url = Annotated[str, Meta(pattern=URL, max_length=2000)]
 Priority = Literal["critical", "high", "normal", "low"]
 
 
@@ -184,7 +185,7 @@ class Webhooks(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         float, Meta(gt=0, le=50, description="how long a receiver may take to accept a message")
     ] = 20.0
     private_hosts: Annotated[
-        tuple[Annotated[str, Meta(pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$", max_length=260)], ...],
+        tuple[Annotated[str, Meta(pattern=HOST, max_length=260)], ...],
         Meta(description="hosts, as `crm.internal:8080`, that may be told though they are not public or not https"),
     ] = ()
 

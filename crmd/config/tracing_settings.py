@@ -4,9 +4,10 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from crmd.allowed import URL
 from crmd.secret import Secret
 
-Url = Annotated[str, Meta(pattern=r"^https?://[^\s/]", max_length=2000)]
+Url = Annotated[str, Meta(pattern=URL, max_length=2000)]
 Share = Annotated[float, Meta(ge=0, le=1)]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
+from crmd.allowed import worded
 from crmd.secret import Secret
 
 if TYPE_CHECKING:
@@ -164,6 +165,7 @@ def _from_text(kind: type, value: object) -> object:
 def _lowered(text: str, kind: object) -> str:
     """The text of msgspec as the end of a sentence, with the choices when a choice was wrong."""
     choices = [choice for member in _members(kind) if get_origin(member) is Literal for choice in get_args(member)]
+    text = worded(text)
     text = text[:1].lower() + text[1:]
     if choices and "enum value" in text:
         return f"{text}, choose one of {', '.join(map(str, choices))}"
