@@ -189,6 +189,10 @@ async def test_a_function_vetoes_whoever_emits(workbench: Workbench, outside: as
     assert await workbench.events("contact.created") == [{"contactId": "ann"}]
     with pytest.raises(asyncpg.PostgresError, match="there is no function"):
         await outside.execute("SELECT crmd.add_event_function('contact.*', 'public.nothing')")
+    for is_there in (True, False):
+        taken_back = "SELECT crmd.remove_event_function('contact.*', 'public.check_contact')"
+        assert await outside.fetchval(taken_back) is is_there
+    await emit(outside, "contact.created", {"contactId": "eve"})
 
 
 async def test_causes_run_through_events_and_jobs(workbench: Workbench, outside: asyncpg.Connection[Any]) -> None:
