@@ -85,7 +85,7 @@ def explain(facts: Facts, keys: Sequence[Mapping[str, Any]]) -> Explanation:
 
 _ENDINGS = {
     "completed": "It is done",
-    "failed": "It failed, and trying again would not help",
+    "failed": "It failed for good",
     "dead": "It died after its last attempt",
     "cancelled": "It was cancelled",
 }

@@ -10,6 +10,8 @@ from api_server import api_over
 from filled import fill
 from screenshots import places, stands
 
+from crmd.store import grades
+
 if TYPE_CHECKING:
     from uuid import UUID
 
@@ -194,3 +196,23 @@ async def test_a_daemon_that_goes_and_comes(workbench: Workbench, browser: Brows
         await page.offline(is_offline=False)
         await page.see("td", "import-deals")
         await page.no_longer(".trouble")
+
+
+async def test_a_plugin_and_its_grade(workbench: Workbench, browser: Browser) -> None:
+    """A plugin's grade is shown with when it was found, one of another version as such, and none as not checked."""
+    async with api_over(workbench) as api:
+        page = await entered(browser, api)
+        for distribution, said in {
+            None: "Not checked. crmd plugin check board_jobs --record",
+            "board_jobs": "Silver checked here now",
+            "board_jobs 0.0.1": "Silver of board_jobs 0.0.1, checked here",
+        }.items():
+            if distribution is not None:
+                await grades.record(workbench._pool, "board_jobs", distribution, "silver")
+            await page.open(f"{api.address}/#/plugins")
+            await page.see("h1", "Plugins")
+            await page.reload()
+            await page.see("dd", said)
+        await page.see("dd .warn", "Another version is installed")
+        await page.see("dd", "It declares no checks.")
+        assert page.errors == []
