@@ -4,6 +4,7 @@ import itertools
 import os
 import random
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -67,11 +68,12 @@ def all_ticks(schedule: CronSchedule, start: datetime, until: datetime) -> list[
     return schedule.between(start, until, 10**6)
 
 
+@cache
 def offset_changes(zone: ZoneInfo, start: datetime, until: datetime) -> list[datetime]:
     """The hours after which the zone's offset is another one."""
     hours = [start + timedelta(hours=n) for n in range(int((until - start).total_seconds() // 3600))]
-    pairs = itertools.pairwise(hours)
-    return [b for a, b in pairs if a.astimezone(zone).utcoffset() != b.astimezone(zone).utcoffset()]
+    offsets = itertools.pairwise(hour.astimezone(zone).utcoffset() for hour in hours)
+    return [hour for hour, (before, after) in zip(hours[1:], offsets, strict=False) if before != after]
 
 
 @pytest.mark.parametrize("zone", ZONES)
