@@ -159,6 +159,25 @@ async def test_a_plugin_cannot_reach_the_queue_or_secrets(workbench: Workbench) 
         assert (done.status, done.errors[-1]["sqlstate"]) == ("dead", "42501"), table
 
 
+@pytest.mark.crmd_plugins(HERE)
+async def test_plugins_see_what_is_named_of_the_core(workbench: Workbench) -> None:
+    """Of all that the core keeps, and comes to keep, plugins read what is named here, row by row, and write cursors."""
+    rows = await workbench._pool.fetch(OPEN_TABLES)
+    found = {row["relname"]: row["may_write"] for row in rows if row["relname"] != "test_clock"}
+    reads = ("connection", "connections", "event", "workspace_events", "effect")
+    assert found == dict.fromkeys(reads, False) | {"cursor": True}
+    assert [row["relname"] for row in rows if row["is_table"] and not row["is_held"] and row["relname"] in found] == []
+
+
+OPEN_TABLES = """
+SELECT c.relname, has_table_privilege('crmd_app', c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE') AS may_write,
+    c.relkind IN ('r', 'p') AS is_table, c.relrowsecurity AS is_held
+FROM pg_class c
+WHERE c.relnamespace = 'crmd'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+  AND has_table_privilege('crmd_app', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE')
+"""
+
+
 async def asked(bench: Workbench, workspace_id: UUID, text: str) -> object:
     """What a job of a workspace is answered."""
     done = await bench.run_job("ask", {"text": text}, workspace_id=workspace_id)
