@@ -5,13 +5,14 @@ Whoever counts adds to a dict; the names of metrics, and what their labels may b
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
 ATTEMPT_SECONDS = (0.005, 0.02, 0.1, 0.5, 2.0, 10.0, 60.0, 300.0, 1800.0)
 WAIT_SECONDS = (0.01, 0.05, 0.2, 1.0, 5.0, 30.0, 120.0, 600.0, 3600.0)
@@ -42,6 +43,13 @@ class Histogram:
         """Count a value; one out of many may stand for so many of them."""
         self.counts[bisect_left(self.bounds, value)] += times
         self.total += value * times
+
+    def add_all(self, values: Iterable[float]) -> None:
+        """Count many values at once."""
+        ordered = sorted(values)
+        below = [0, *(bisect_right(ordered, bound) for bound in self.bounds), len(ordered)]
+        self.counts = [count + end - start for count, (start, end) in zip(self.counts, pairwise(below), strict=True)]
+        self.total += sum(ordered)
 
     @property
     def count(self) -> int:

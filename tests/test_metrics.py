@@ -384,6 +384,17 @@ def test_buckets_take_what_fits() -> None:
     assert histogram.counts == [2, 2, 1]
 
 
+def test_many_at_once_are_counted_as_one_by_one() -> None:
+    """A batch of values falls into the buckets into which each of them falls."""
+    bounds, values = (1.0, 2.0, 4.0), [0.0, 1.0, 1.5, 2.0, 2.5, 4.0, 9.0] * 30
+    one_by_one, at_once = Histogram(bounds), Histogram(bounds)
+    for part in (values[:150], [], values[150:]):
+        at_once.add_all(part)
+    for value_ in values:
+        one_by_one.add(value_)
+    assert (at_once.counts, at_once.total) == (one_by_one.counts, one_by_one.total)
+
+
 def test_lost_daemons_are_counted() -> None:
     """Daemons that ended without a word are told by their number."""
     lost = Lost(id=uuid4(), host="a", at=datetime(2026, 1, 1, tzinfo=UTC), is_replaced=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from crmd.outcome import DONE, Ended, Forgotten
@@ -28,14 +29,21 @@ def count_settled(tally: Tally, batch: Sequence[Settled], *, wall: float, boot: 
         wall: Now, in seconds since 1970.
         boot: Now, in boot time.
     """
-    for run, outcome in batch:
-        name = run.job_type.name
-        if name not in tally.attempt_seconds and len(tally.attempt_seconds) >= SERIES_MAX:
-            name = OTHER
-        tally.attempts[name, word_of(outcome)] += 1
+    seconds: defaultdict[str, list[float]] = defaultdict(list)
+    for run, _ in batch:
         if run.started:
-            tally.attempt_seconds[name].add((run.ended or boot) - run.started)
+            seconds[run.job_type.name].append((run.ended or boot) - run.started)
+    for name, values in seconds.items():
+        tally.attempt_seconds[_series(tally, name)].add_all(values)
+    words = ["completed" if outcome is DONE else word_of(outcome) for _, outcome in batch]
+    for (name, word), count in Counter(zip([run.job_type.name for run, _ in batch], words, strict=True)).items():
+        tally.attempts[_series(tally, name), word] += count
     _count_waits(tally, [one for one in batch if one[0].started and one[0].token.fence == 1], wall - boot)
+
+
+def _series(tally: Tally, name: str) -> str:
+    """The name under which a job type is counted."""
+    return name if name in tally.attempt_seconds or len(tally.attempt_seconds) < SERIES_MAX else OTHER
 
 
 def _count_waits(tally: Tally, batch: Sequence[Settled], boot_at: float) -> None:
