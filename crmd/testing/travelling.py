@@ -105,6 +105,8 @@ class Travelling:
         if at < now:
             raise UsageError(f"{at.isoformat()} lies in the past: it is {now.isoformat()}.")
         is_tick = False
+        await self._pool.execute(_SQL.clock_freeze, now)
+        await self._drain()  # what is due already has not waited for the end of anybody's lease
         while True:
             await self._pool.execute(_SQL.clock_freeze, now)
             await self._turn(now, is_tick=is_tick)
