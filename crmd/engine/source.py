@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import anyio.lowlevel
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
@@ -50,6 +52,8 @@ async def claim_from(sources: Sequence[Source], wanted: int, daemon_id: UUID, no
         left = wanted - found
         if left == 0:
             break
+        if found and not busy:  # those few start before we ask for more
+            await anyio.lowlevel.checkpoint()
         share = left if place == len(order) or not busy else -(-left // 2)
         got = await source.claim(share, daemon_id)
         source.is_busy, source.rests_until = got > 0, now + source.rest_seconds
