@@ -13,7 +13,7 @@ import sample_jobs
 from crmd.engine.audit import audit_once
 from crmd.engine.claimer import Claimer
 from crmd.engine.executor import Executor
-from crmd.engine.forever import PAUSE_MAX_SECONDS, forever, pause_seconds
+from crmd.engine.forever import PAUSE_MAX_SECONDS, aligned, forever, pause_seconds
 from crmd.engine.listener import Listener
 from crmd.engine.run import Run
 from crmd.engine.settler import Settler
@@ -264,6 +264,14 @@ async def test_a_loop_outlives_whatever_its_step_raises(
     tracebacks = [record for record in caplog.records if record.exc_info]
     assert [record.getMessage() for record in tracebacks] == ["testing failed and goes on"]
     assert sum("does not answer" in record.getMessage() for record in caplog.records) == 1
+
+
+def test_loops_without_work_wake_together() -> None:
+    """Long pauses that begin at any instants end at common ones, no later than asked for; short ones are kept."""
+    ends = {now + aligned(pause, now) for now in (10.0, 10.06, 10.1) for pause in (0.5, 0.6)}
+    assert ends == {10.5}
+    assert aligned(0.2, 10.1) == 0.2
+    assert 0.25 <= aligned(0.5, 10.249) <= 0.5
 
 
 def test_pauses_grow_to_a_bound() -> None:

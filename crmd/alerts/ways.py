@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import smtplib
 import ssl
 import time
 from datetime import UTC, datetime
@@ -82,6 +81,8 @@ async def _post(one: News, settings: Alerts, http: GuardedClient) -> None:
 
 def _send_mail(message: EmailMessage, settings: Alerts) -> None:
     """In a thread. What a server says is not repeated: it may quote addresses."""
+    import smtplib  # noqa: PLC0415 - a library that only who sends mail needs
+
     assert settings.smtp_host is not None  # noqa: S101 - the settings refuse recipients without it
     context = ssl.create_default_context()
     try:

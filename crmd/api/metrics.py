@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 import crmd
 from crmd.api.route import Call, Route, routed
-from crmd.metrics.exposition import exposed
 from crmd.metrics.snapshot import taken
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ async def metrics(call: Call) -> web.Response:
     figures = await state.fleet.current(state.services.patience)
     streams = 0 if state.hub is None else len(state.hub.audience)
     snapshot = taken(state.engine, state.services, state.pool, figures, streams=streams, version=crmd.__version__)
-    text, media_type = exposed(snapshot, call.request.headers.get("Accept", ""))
+    # Its library takes a while and 2 MiB, which a daemon that nobody scrapes need not have.
+    exposition = await asyncio.to_thread(import_module, "crmd.metrics.exposition")
+    text, media_type = exposition.exposed(snapshot, call.request.headers.get("Accept", ""))
     return web.Response(body=text, headers={"Content-Type": media_type})
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import random
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger("crmd.engine")
 FIRST_PAUSE_SECONDS = 0.2
 PAUSE_MAX_SECONDS = 2.5
+ALIGNED_FROM_SECONDS = 0.5
+GRID_SECONDS = 0.25
 
 
 async def forever(
@@ -59,9 +62,19 @@ async def forever(
                 _LOG.info("%s works again", name)
                 on_outage("")
             failures = 0
-            await anyio.sleep(pause)
+            await anyio.sleep(aligned(pause, anyio.current_time()))
             continue
         await anyio.sleep(pause_seconds(failures, random.random()))  # noqa: S311 - jitter, not a secret
+
+
+def aligned(pause: float, now: float) -> float:
+    """A long pause cut short, so that loops without work wake an idle process at the same instants and not each alone.
+
+    Args:
+        pause: Seconds asked for.
+        now: By any clock that all loops of the process share.
+    """
+    return pause if pause < ALIGNED_FROM_SECONDS else math.floor((now + pause) / GRID_SECONDS) * GRID_SECONDS - now
 
 
 def what_is_wrong(error: BaseException) -> str:
