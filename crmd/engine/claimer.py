@@ -6,7 +6,6 @@ looks once more, and only then sleeps: whoever enqueues after that look finds th
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 import time
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from crmd.engine.forever import aligned
 from crmd.engine.source import Source, claim_from
 from crmd.lanes import Turns
 from crmd.store import lane_claims, leases
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from crmd.store.pools import Pool
     from crmd.tuning import Tuning
 
-_LOG = logging.getLogger("crmd.engine")
 _SQL = load_queries("crmd.store")
 RESTART_SECONDS = 1.0
 PAUSE_SECONDS = 0.05
@@ -142,7 +141,9 @@ class Claimer:
 
     async def _nap(self, seconds: float) -> None:
         """Sleep; after a nap with nothing to be seen a look comes before the next claim."""
-        await self._sleep(seconds)
+        jitter = 1 - 0.1 * random.random()  # noqa: S311 - so that not every daemon comes for the same job
+        longest = aligned(self._poll_max_seconds, anyio.current_time())
+        await self._sleep(longest if seconds == math.inf else min(max(seconds, 0.01), longest) * jitter)
         self._is_napping = seconds == math.inf and not self._woken.is_set()
 
     async def _wait_for_room(self) -> None:
@@ -245,6 +246,5 @@ class Claimer:
         await self._pool.execute(_SQL.daemon_idle, self.daemon_id, self._queue.name, is_idle)
 
     async def _sleep(self, seconds: float) -> None:
-        seconds = min(max(seconds, 0.01), self._poll_max_seconds) * (1 - 0.1 * random.random())  # noqa: S311 - jitter
         with anyio.move_on_after(seconds):
             await self._woken.wait()

@@ -20,7 +20,6 @@ _LOG = logging.getLogger("crmd.engine")
 FIRST_PAUSE_SECONDS = 0.2
 PAUSE_MAX_SECONDS = 2.5
 ALIGNED_FROM_SECONDS = 0.5
-GRID_SECONDS = 0.25
 
 
 async def forever(
@@ -74,7 +73,10 @@ def aligned(pause: float, now: float) -> float:
         pause: Seconds asked for.
         now: By any clock that all loops of the process share.
     """
-    return pause if pause < ALIGNED_FROM_SECONDS else math.floor((now + pause) / GRID_SECONDS) * GRID_SECONDS - now
+    if pause < ALIGNED_FROM_SECONDS:
+        return pause
+    grid = ALIGNED_FROM_SECONDS if pause < 2 * ALIGNED_FROM_SECONDS else 2 * ALIGNED_FROM_SECONDS
+    return math.floor((now + pause) / grid) * grid - now
 
 
 def what_is_wrong(error: BaseException) -> str:
