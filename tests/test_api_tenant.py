@@ -35,7 +35,8 @@ async def test_a_jobs_page_tells_what_lies_behind_it(workbench: Workbench) -> No
         assert (family["total"], family["completed"], family["failed"]) == (3, 2, 1)
         log = await api.ask("GET", f"{jobs}/{made.id}/log?after=7", key=key)
         assert (log.body["lines"], log.body["nextAfter"]) == ([], 7)
-        assert "It died after its last attempt" in (await api.ask("GET", f"{jobs}/{made.id}/explain", key=key)).body["summary"]
+        after = (await api.ask("GET", f"{jobs}/{made.id}/explain", key=key)).body
+        assert "It died after its last attempt" in after["summary"]
 
 
 async def test_a_template_from_its_saving_to_its_end(workbench: Workbench) -> None:
