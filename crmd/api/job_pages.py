@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _SQL = load_queries("crmd.store")
 # Beyond it the total of a list is not counted but said to be more.
 COUNTED_MAX = 1000
-# Further back one goes by `before`, which costs the same at any depth.
-OFFSET_MAX = 10_000
+# Further back one goes by `before`, which costs the same at any depth; the jobs before an offset are all gone over.
+OFFSET_MAX = 5_000
 # So many of the newest ended jobs are looked at for operators where no index leads to what they ask for.
 LOOKED_MAX = 5000
 

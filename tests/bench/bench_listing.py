@@ -15,6 +15,7 @@ from speed.cluster import programs_of, running_cluster
 from speed.daemons import install_plugin
 from speed.database import Ground
 
+from crmd.api.job_pages import OFFSET_MAX
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ async def _lists(connection: Connection, workspace_id: UUID) -> dict[str, Sequen
         "rare type, dead": wanted(["dead"], ["type-39"]),
         "user": wanted(user=user),
         "user, rare type, dead": wanted(["dead"], ["type-39"], user=user),
-        "page 476 by offset": wanted(offset=10_000),
+        "last page by offset": wanted(offset=OFFSET_MAX),
         "oldest page by keyset": wanted(before=old),
         "oldest dead by keyset": wanted(["dead"], before=old),
     }
