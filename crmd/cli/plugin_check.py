@@ -29,12 +29,16 @@ if TYPE_CHECKING:
     from crmd.plugins import Entry
 
 COLUMNS = {"rule": "rule", "grade": "grade", "outcome": "", "about": "job type", "what": "what", "place": "place"}
+# The first and the last step of a job.
+KILLS_MIN = 2
 _WORST = ("fail", "skip", "pass")
 
 
 def run(arguments: Namespace) -> int:
     """Grade the plugin that is named, or that is here, or every enabled one."""
     log_quietly(arguments, "critical")
+    if arguments.kills_max < KILLS_MIN:
+        raise UsageError(f"--kills is {KILLS_MIN} or more: a job that is never killed shows nothing.")
     entries = _wanted(arguments)
     if arguments.is_recorded:
         _refuse_to_record(entries)

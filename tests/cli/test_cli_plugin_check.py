@@ -78,6 +78,14 @@ def test_a_grade_is_kept_when_asked(crmd: Run, monkeypatch: pytest.MonkeyPatch) 
     assert (noted["details"]["grade"], noted["details"]["version"]) == ("silver", distribution_of(installed()["trial"]))
 
 
+@pytest.mark.parametrize("kills", ["-1", "0", "1"])
+def test_a_job_is_killed_for_its_grade(crmd: Run, kills: str) -> None:
+    """Nobody gets a grade for jobs that were not killed at their first and last step."""
+    answer = crmd("plugin", "check", "trial", "--kills", kills)
+    assert (answer.code, answer.out) == (2, "")
+    assert "--kills is 2 or more" in answer.err
+
+
 def test_a_folder_has_no_grade_to_keep(crmd: Run, tmp_path: Path) -> None:
     """What is not installed is refused before anything is run: its grade would be of something else."""
     (tmp_path / "crmd_elsewhere").mkdir()
