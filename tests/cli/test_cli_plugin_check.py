@@ -40,7 +40,7 @@ def test_a_grade_below_the_wanted_one_ends_with_1(crmd: Run, tmp_path: Path) -> 
     project = '[project]\nname = "crmd-silent"\n[project.entry-points."crmd.plugins"]\nsilent = "crmd_silent"\n'
     (tmp_path / "pyproject.toml").write_text(project, "utf-8")
     try:
-        answer = crmd("plugin", "check", str(tmp_path), "--kills", "1")
+        answer = crmd("plugin", "check", str(tmp_path), "--kills", "2")
     finally:
         sys.path[:] = [entry for entry in sys.path if entry != str(tmp_path)]
     assert answer.code == 1
