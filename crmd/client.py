@@ -85,11 +85,18 @@ async def enqueue_many(
         **options,
     )
     # Keys are taken in order over the whole batch, or two of them could wait for each other.
-    is_in_parts = len(payloads) > PART_MAX and known is not None and known.unique is None and unique_keys is None
-    if not is_in_parts:
+    may_have_keys = unique_keys is not None or (known is not None and known.unique is not None)
+    if may_have_keys or len(payloads) <= PART_MAX:
         return await jobs.enqueue_many(connection, _with(new, payloads, known), is_text=True)
-    async with _one(connection) as own, own.transaction():
-        return [one async for part in _answers(own, new, payloads, known) for one in part]
+    async with _one(connection) as own:
+        with contextlib.suppress(_HasKeysError):
+            async with own.transaction():
+                return [one async for part in _answers(own, new, payloads, known) for one in part]
+        return await jobs.enqueue_many(own, _with(new, payloads, known), is_text=True)
+
+
+class _HasKeysError(Exception):
+    """Jobs of a type that was given by name turn out to have keys; what was sent of them is rolled back."""
 
 
 @contextlib.asynccontextmanager
@@ -104,16 +111,20 @@ async def _one(connection: Connection | Pool) -> AsyncIterator[Connection]:
 async def _answers(
     connection: Connection, new: jobs.NewJobs, payloads: Sequence[Content], known: JobType | None
 ) -> AsyncIterator[list[Enqueued]]:
-    under_way: asyncio.Task[list[Enqueued]] | None = None
+    under_way: asyncio.Task[Any] | None = None
     try:
         for first in range(0, len(payloads), PART_MAX):
             part = _with(new, payloads[first : first + PART_MAX], known)
-            if under_way is not None:
-                yield await under_way
-            under_way = asyncio.create_task(jobs.enqueue_many(connection, part, is_text=True))
-            await asyncio.sleep(0)  # it is sent before the next part is encoded
+            before, under_way = under_way, None
+            row = await before if before is not None else None
+            under_way = asyncio.create_task(jobs.send(connection, part, is_text=True))
+            await asyncio.sleep(0)  # it is sent before the last answer is read, and the next part encoded
+            if row is not None:
+                if known is None and row["answers"] is not None:
+                    raise _HasKeysError
+                yield jobs.answers_of(row)
         if under_way is not None:
-            yield await under_way
+            yield jobs.answers_of(await under_way)
     finally:
         if under_way is not None and not under_way.done():
             under_way.cancel()

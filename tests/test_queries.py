@@ -12,7 +12,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from crmd.store.leases import BEGINNING
+from crmd.store.leases import BEGINNING, claim_ready, new_claim_id
 from crmd.store.queries import load_queries
 
 if TYPE_CHECKING:
@@ -38,6 +38,11 @@ WORK = {
     "leases_hold": "lease_pkey",
     "families_hold": "family_pkey",
 }
+
+SCANS = """
+SELECT relid, seq_scan FROM pg_stat_xact_user_tables
+WHERE relid = ANY ('{crmd.job, crmd.lease, crmd.archive}'::regclass[]) ORDER BY relid
+"""
 
 FILL = """
 INSERT INTO crmd.job (id, run_at, rank_at, created_at, max_attempts, type, queue, priority, payload, lane)
@@ -148,6 +153,21 @@ async def test_work_is_planned_once_for_every_size(workbench: Workbench, depth: 
             scans = {scan.partition(" on ")[0] for scan in _scans(found)} - {"ModifyTable"}
             assert scans <= {"Index Scan", "Index Only Scan"}, name
             assert _indexes(found) == set(indexes.split()), name
+
+
+@pytest.mark.crmd_plugins
+async def test_a_cancel_reads_no_table_whole(workbench: Workbench) -> None:
+    """A cancel, and the heartbeat that takes it along, find what they look for by index, however much runs."""
+    pool, daemon_id = workbench.everything.pools.control, workbench._daemon_id
+    await pool.execute(FILL, 3_000, "-1 minute", "fast", None)
+    rows = await claim_ready(pool, daemon_id, "fast", 3_000, BEGINNING, new_claim_id())
+    await pool.execute("ANALYZE crmd.lease; ANALYZE crmd.job")
+    async with pool.acquire() as connection, connection.transaction():
+        before = await connection.fetch(SCANS)
+        for row in rows[:8]:  # a function plans its first five times for the values at hand
+            assert await connection.fetchval("SELECT crmd.cancel($1)", row["id"]) == "requested"
+        assert len(await connection.fetchval(CORE.daemon_beat, daemon_id, 15.0)) == 8
+        assert await connection.fetch(SCANS) == before
 
 
 async def _plan(workbench: Workbench, query: str, *args: object) -> dict[str, Any]:

@@ -106,8 +106,11 @@ async def enqueue_many(connection: Connection | Pool, new: NewJobs, *, is_text: 
     Raises:
         UsageError: No such job type, or options that contradict each other.
     """
-    if not new.payloads:
-        return []
+    return answers_of(await send(connection, new, is_text=is_text)) if new.payloads else []
+
+
+async def send(connection: Connection | Pool, new: NewJobs, *, is_text: bool) -> Row:
+    """As `enqueue_many`; answers the row: ids, and what was done, NULL where all jobs are new and may have no keys."""
     try:
         row = await connection.fetchrow(
             _SQL.enqueue_text if is_text else _SQL.enqueue,
@@ -119,6 +122,11 @@ async def enqueue_many(connection: Connection | Pool, new: NewJobs, *, is_text: 
     except asyncpg.PostgresError as error:
         raise refused(error) from error
     assert row is not None  # noqa: S101 - a function that answers arrays answers one row
+    return row
+
+
+def answers_of(row: Row) -> list[Enqueued]:
+    """What `send` was answered, job by job."""
     if row["answers"] is None:
         return [Enqueued(job_id, True) for job_id in row["ids"]]
     answers = zip(row["ids"], row["answers"], strict=True)
