@@ -22,9 +22,7 @@ def test_nobody_waits_while_all_are_let_in() -> None:
     some.integers(0, 9),
     some.integers(0, 9),
 )
-def test_after_a_refusal_so_many_come_in_a_second(
-    steps: list[tuple[float, bool]], before: int, refusals: int
-) -> None:
+def test_after_a_refusal_so_many_come_in_a_second(steps: list[tuple[float, bool]], before: int, refusals: int) -> None:
     """However many ask and whenever, no more begin in any second than may, until it has been calm for a while."""
     door, now = Door(), 1000.0
     for _ in range(before):
