@@ -37,6 +37,8 @@ WORK = {
     "settle_returned": "lease_pkey waiting_met",
     "leases_hold": "lease_pkey",
     "families_hold": "family_pkey",
+    "lease_progress": "lease_pkey",
+    "item_outcomes": "lease_pkey",
 }
 
 SCANS = """

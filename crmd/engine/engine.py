@@ -159,7 +159,7 @@ class Engine:
         self._forever("settling", self.settler.settle_once)
         self._forever("watching", self._watch_once)
         self._forever("incarnation", self._incarnation.live_once)
-        self._forever("progress", partial(write_progress_once, self._pool, self.executor))
+        self._forever("progress", partial(write_progress_once, self.services.pools.work, self.executor))
         self._forever("job log", self._write_log_once)
         if self.options.is_alone:
             return
