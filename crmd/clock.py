@@ -6,9 +6,9 @@ itself is elapsed time since boot, which, unlike monotonic time, goes on while t
 
 from __future__ import annotations
 
-import time
+from time import CLOCK_BOOTTIME, clock_gettime
 
 
 def boot_seconds() -> float:
     """Seconds since boot, suspended time included."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return clock_gettime(CLOCK_BOOTTIME)

@@ -92,7 +92,7 @@ class JobType:
         """
         if self.seal is not None:
             payload = opened(self.seal, self.name, payload)
-        if (stored := version_of(meta)) != self.version:
+        if (stored := 1 if meta is None else version_of(meta)) != self.version:
             payload = upgraded(self.name, payload, stored, self.version, self.upgrades)
         try:
             return msgspec.json.decode(payload, type=self.payload_type)

@@ -16,6 +16,7 @@ from crmd.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from crmd import JobType
     from crmd.config.loading import Config
     from crmd.testing import Workbench
 
@@ -101,18 +102,30 @@ async def test_a_role_that_may_enqueue_needs_nothing_else(workbench: Workbench, 
         await outside.execute(f"DROP ROLE {role}")
 
 
-async def test_thousands_are_enqueued_together(workbench: Workbench) -> None:
+@pytest.mark.parametrize("job_type", [enqueue_jobs.notes, "notes"])
+async def test_thousands_are_enqueued_together(workbench: Workbench, job_type: str | JobType) -> None:
     """A call with more than goes into one statement answers in order, and leaves nothing when one payload is bad."""
     pool = workbench._pool
     count = 2 * PART_MAX + 3
     texts = [f"note {number}" for number in range(count)]
-    answers = await crmd.enqueue_many(pool, enqueue_jobs.notes, [{"text": text} for text in texts])
+    answers = await crmd.enqueue_many(pool, job_type, [{"text": text} for text in texts])
     rows = await pool.fetch("SELECT id, payload FROM crmd.job ORDER BY id")
     assert [answer.id for answer in answers] == [row["id"] for row in rows]
     assert [json.loads(row["payload"])["text"] for row in rows] == texts
     with pytest.raises(UsageError, match="text"):
         await crmd.enqueue_many(pool, enqueue_jobs.notes, [*({"text": text} for text in texts[:-1]), {"text": 1}])
     assert await pool.fetchval("SELECT count(*) FROM crmd.job") == count
+
+
+async def test_thousands_with_keys_are_one_statement(workbench: Workbench, outside: Connection) -> None:
+    """Of a type whose jobs turn out to have keys, nothing that was sent ahead stays: keys are taken in one order."""
+    contacts = [f"contact {number % PART_MAX}" for number in range(2 * PART_MAX)]
+    async with outside.transaction():
+        answers = await crmd.enqueue_many(outside, "collects", [{"contact": {"id": one}} for one in contacts])
+    assert [answer.answer for answer in answers] == ["created"] * PART_MAX + ["merged"] * PART_MAX
+    assert [answer.id for answer in answers[:PART_MAX]] == [answer.id for answer in answers[PART_MAX:]]
+    rows = await workbench._pool.fetch("SELECT id FROM crmd.job ORDER BY id")
+    assert {row["id"] for row in rows} == {answer.id for answer in answers}
 
 
 async def test_what_a_job_enqueues_keeps_its_cause(workbench: Workbench) -> None:

@@ -45,7 +45,7 @@ class Taker:
     def end(self) -> None:
         """All that runs is over."""
         self.suspects.taken = 0
-        self.suspects.room_made.set()
+        self.suspects.make_room()
 
 
 def house_of(workbench: Workbench, taker: Taker) -> Any:  # noqa: ANN401 - a house with what a claim looks at

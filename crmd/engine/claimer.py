@@ -151,14 +151,11 @@ class Claimer:
         enough = max(1, int(queue.slots * ROOM_SHARE))
         if queue.free >= enough:
             return
-        queue.room_made = anyio.Event()
         while queue.free == 0:
-            await queue.room_made.wait()
-            queue.room_made = anyio.Event()
+            await queue.until_room_is_made()
         with anyio.move_on_after(ROOM_WAIT_SECONDS):
             while queue.free < enough:
-                await queue.room_made.wait()
-                queue.room_made = anyio.Event()
+                await queue.until_room_is_made()
 
     async def _claim(self, wanted: int, daemon_id: UUID) -> int:
         await self._recover_unknown(daemon_id)

@@ -71,7 +71,8 @@ class Claimers:
         lanes: defaultdict[str, list[str]] = defaultdict(list)
         for run, _ in settled:
             if (lane := run.claimed["lane"]) is not None:
-                lanes[run.queue].append(lane)
+                slot = run.slot  # the row tells the queue too, but would have to be taken apart
+                lanes[slot.name if slot is not None and slot.name in self._claimers else run.queue].append(lane)
         for queue in lanes.keys() & self._claimers.keys():
             self._claimers[queue].freed(lanes[queue])
 

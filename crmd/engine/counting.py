@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from crmd.outcome import DONE, Ended, Forgotten
@@ -12,6 +12,7 @@ from crmd.tally import OTHER, SERIES_MAX
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from crmd.engine.run import Run
     from crmd.engine.settler import Settled
     from crmd.outcome import Outcome
     from crmd.tally import Tally
@@ -29,16 +30,16 @@ def count_settled(tally: Tally, batch: Sequence[Settled], *, wall: float, boot: 
         wall: Now, in seconds since 1970.
         boot: Now, in boot time.
     """
-    seconds: defaultdict[str, list[float]] = defaultdict(list)
-    for run, _ in batch:
-        if run.started:
-            seconds[run.job_type.name].append((run.ended or boot) - run.started)
-    for name, values in seconds.items():
-        tally.attempt_seconds[_series(tally, name)].add_all(values)
-    words = ["completed" if outcome is DONE else word_of(outcome) for _, outcome in batch]
-    for (name, word), count in Counter(zip([run.job_type.name for run, _ in batch], words, strict=True)).items():
-        tally.attempts[_series(tally, name), word] += count
-    _count_waits(tally, [one for one in batch if one[0].started and one[0].token.fence == 1], wall - boot)
+    alike: defaultdict[tuple[str, str], list[Run]] = defaultdict(list)
+    for run, outcome in batch:
+        alike[run.job_type.name, "completed" if outcome is DONE else word_of(outcome)].append(run)
+    for (job_type, word), runs in alike.items():
+        begun = [run for run in runs if run.started]
+        name = _series(tally, job_type)
+        if begun:
+            tally.attempt_seconds[name].add_all([(run.ended or boot) - run.started for run in begun])
+        tally.attempts[name, word] += len(runs)
+        _count_waits(tally, [run for run in begun if run.token.fence == 1], wall - boot)
 
 
 def _series(tally: Tally, name: str) -> str:
@@ -46,21 +47,21 @@ def _series(tally: Tally, name: str) -> str:
     return name if name in tally.attempt_seconds or len(tally.attempt_seconds) < SERIES_MAX else OTHER
 
 
-def _count_waits(tally: Tally, batch: Sequence[Settled], boot_at: float) -> None:
+def _count_waits(tally: Tally, runs: Sequence[Run], boot_at: float) -> None:
     """Of first claims only: what is tried again waits by its backoff, and what was parked for its gate.
 
     Args:
         tally: Of the daemon.
-        batch: Of jobs that have started.
+        runs: Of jobs that have started.
         boot_at: When boot time began, in seconds since 1970.
     """
-    step = -(-len(batch) // WAITS_MAX) or 1
-    for place in range(0, len(batch), step):
-        run, _ = batch[place]
+    step = -(-len(runs) // WAITS_MAX) or 1
+    for place in range(0, len(runs), step):
+        run = runs[place]
         queue, due_at = due_of(run.claimed)
         if queue not in tally.wait_seconds and len(tally.wait_seconds) >= SERIES_MAX:
             queue = OTHER
-        tally.wait_seconds[queue].add(max(boot_at + run.started - due_at, 0.0), min(step, len(batch) - place))
+        tally.wait_seconds[queue].add(max(boot_at + run.started - due_at, 0.0), min(step, len(runs) - place))
 
 
 def word_of(outcome: Outcome) -> str:

@@ -10,7 +10,6 @@ drainer takes over.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -90,7 +89,7 @@ class Executor:
             name = row["type"]
             job_type = known.get(name) or unknown_job_type(name)
             job_id = row["id"]
-            run = self.runs[job_id] = Run(row, job_type, Token(job_id, row["fence"], claim_id))
+            run = self.runs[job_id] = Run(row, job_type, Token(job_id, row["fence"], claim_id), queue)
             self.taken_of_type[name] += 1
             runs.append(run)
         if runs:
@@ -177,7 +176,7 @@ class Executor:
         """Give a queue more or less room; what runs goes on."""
         queue = self.queues[name]
         queue.slots = slots
-        queue.room_made.set()
+        queue.make_room()
         self._stand_by(queue)
 
     def add_queue(self, name: str, slots: int) -> None:
@@ -222,22 +221,25 @@ class Executor:
 
         Answers whether this drainer is still wanted: not, if it was given up together with its job.
         """
-        slice_end = time.monotonic() + SLICE_SECONDS
+        services = self._services
+        handling = handle if services.tracer is None else services.tracer.handle
+        now = boot_seconds()  # asked once a job, as it is a system call: a job begins when the one before it has ended
+        slice_end = now + SLICE_SECONDS
         while queue.buffer and not scope.cancel_called:
             run = queue.buffer.popleft()
             self._stand_by(queue)
             run.scope = scope
-            tracer = self._services.tracer
-            outcome = await (handle if tracer is None else tracer.handle)(run, self._services)
+            run.started = now if run.stop is None else 0.0
+            outcome = await handling(run, services)
             if run.scope is not scope:  # given up meanwhile
                 self.abandoned.ended(run)
                 return False
             run.scope = None
-            self._settler.add(run, outcome)
+            now = self._settler.add(run, outcome)
             self._finished(queue, run)
-            if time.monotonic() > slice_end and not scope.cancel_called:
+            if now > slice_end and not scope.cancel_called:
                 await anyio.lowlevel.checkpoint()
-                slice_end = time.monotonic() + SLICE_SECONDS
+                slice_end = (now := boot_seconds()) + SLICE_SECONDS
         return True
 
     def _finished(self, queue: Queue, run: Run) -> None:
@@ -245,5 +247,4 @@ class Executor:
         self.taken_of_type[run.claimed["type"]] -= 1
         if self.runs.get(run.token.id) is run:  # a later claim of the same job may stand there by now
             del self.runs[run.token.id]
-        if not queue.room_made.is_set():
-            queue.room_made.set()
+        queue.make_room()

@@ -47,8 +47,6 @@ _LOG = logging.getLogger("crmd.jobs")
 current_run: ContextVar[Run | None] = ContextVar("crmd_run", default=None)
 """The job that the running task works for; log lines read it."""
 
-NOTHING = Returned(None)
-
 
 def _fields_of_run() -> Mapping[str, object]:
     run = current_run.get()
@@ -73,9 +71,39 @@ async def handle(run: Run, services: Services) -> Outcome:
     The scope in which `run` can be cancelled is the caller's; it may serve many jobs, one after the other.
     """
     current_run.set(run)
-    happened = Stopped(run.stop, run.reason) if run.stop is not None else await _happened(run, services)
-    if happened is NOTHING and run.stop is not Stop.LEASE_LOST:
+    if run.stop is not None:
+        return _outcome(run, services, Stopped(run.stop, run.reason))
+    job_type = run.job_type
+    run.started = run.started or boot_seconds()
+    run.deadline = run.started + job_type.timeout_seconds
+    try:
+        context = JobContext(run, services)
+        if job_type.payload_type is NoPayload:
+            value = await job_type.handler(context)
+        else:
+            value = await job_type.handler(context, job_type.decode(run.claimed["payload"], run.claimed["meta"]))
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as error:
+        if run.stop is None and _is_cancelled_from_outside(error):
+            raise
+        return _outcome(run, services, _raised(run, error))
+    if value is None and run.stop is not Stop.LEASE_LOST:  # as most do
         return DONE
+    return _outcome(run, services, value if isinstance(value, Decided) else Returned(value))
+
+
+def _raised(run: Run, error: BaseException) -> Happened:
+    """Whatever a plugin raises is the job's outcome, sys.exit() and a cancellation of its own making too.
+
+    Unless it was told to stop: then the error is but the noise of its stopping.
+    """
+    if isinstance(error, UsageError):  # a payload that does not fit never will
+        return Raised(FailJob(str(error)))
+    return Raised(error) if run.stop is None else Stopped(run.stop, run.reason)
+
+
+def _outcome(run: Run, services: Services, happened: Happened) -> Outcome:
     if isinstance(happened, Decided):  # and told, where it was decided
         outcome = Forgotten() if run.stop is Stop.LEASE_LOST else happened.outcome
         _charge(outcome, run, services)
@@ -87,31 +115,6 @@ async def handle(run: Run, services: Services) -> Outcome:
     _report(outcome, happened)
     _charge(outcome, run, services)
     return outcome
-
-
-async def _happened(run: Run, services: Services) -> Happened:
-    job_type = run.job_type
-    run.started = boot_seconds()
-    run.deadline = run.started + job_type.timeout_seconds
-    context = JobContext(run, services)
-    try:
-        if job_type.payload_type is NoPayload:
-            value = await job_type.handler(context)
-        else:
-            value = await job_type.handler(context, job_type.decode(run.claimed["payload"], run.claimed["meta"]))
-    except UsageError as error:  # a payload that does not fit never will
-        return Raised(FailJob(str(error)))
-    except (KeyboardInterrupt, GeneratorExit):
-        raise
-    except BaseException as error:
-        if run.stop is None and _is_cancelled_from_outside(error):
-            raise
-        # Whatever a plugin raises is the job's outcome, sys.exit() and a cancellation of its own making too; unless it
-        # was told to stop: then the error is but the noise of its stopping.
-        return Raised(error) if run.stop is None else Stopped(run.stop, run.reason)
-    if value is None:
-        return NOTHING
-    return value if isinstance(value, Decided) else Returned(value)
 
 
 def _is_cancelled_from_outside(error: BaseException) -> bool:

@@ -16,7 +16,17 @@ if TYPE_CHECKING:
 class Queue:
     """The room for running jobs of one queue in this daemon, and what is claimed for it."""
 
-    __slots__ = ("buffer", "drainers", "has_standby", "name", "room_made", "slots", "taken", "unanswered")
+    __slots__ = (
+        "_is_awaited",
+        "_room_made",
+        "buffer",
+        "drainers",
+        "has_standby",
+        "name",
+        "slots",
+        "taken",
+        "unanswered",
+    )
 
     def __init__(self, name: str, slots: int) -> None:
         self.name = name
@@ -26,9 +36,21 @@ class Queue:
         self.buffer: deque[Run] = deque()
         self.drainers = 0
         self.has_standby = False
-        self.room_made = anyio.Event()
+        self._is_awaited = False
+        self._room_made = anyio.Event()
 
     @property
     def free(self) -> int:
         """How many jobs may be claimed now."""
         return max(self.slots - self.taken, 0)
+
+    def make_room(self) -> None:
+        """A job has ended, or there are more slots: whoever waits for room looks again. Called for every job."""
+        if self._is_awaited:
+            self._is_awaited = False
+            self._room_made.set()
+
+    async def until_room_is_made(self) -> None:
+        """Wait for the next job to end; only one waits at a time."""
+        self._is_awaited, self._room_made = True, anyio.Event()
+        await self._room_made.wait()

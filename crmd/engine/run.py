@@ -9,6 +9,7 @@ import msgspec
 from anyio import CancelScope
 
 from crmd.clock import boot_seconds
+from crmd.engine.queue import Queue
 from crmd.job_type import JobType
 from crmd.outcome import Stop
 from crmd.store.claimed_row import whole
@@ -66,6 +67,7 @@ class Run(msgspec.Struct, eq=False):
         claimed: Its row as the claim answered it; `row` has all columns.
         job_type: What it is.
         token: What proves that it is held.
+        slot: The queue whose slot it has: the job's own, or that for suspects; None: it runs outside any queue.
         trace: Header `traceparent` of this attempt, for the jobs that it starts; empty: it is not traced.
         cut_by: What was raised when a session that it used was lost.
         has_children: By this attempt; the settler asks for those that earlier ones have started.
@@ -74,6 +76,7 @@ class Run(msgspec.Struct, eq=False):
     claimed: Any
     job_type: JobType
     token: Token
+    slot: Queue | None = None
     scope: CancelScope | None = None
     stop: Stop | None = None
     reason: str = ""

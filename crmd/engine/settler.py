@@ -48,12 +48,13 @@ class Settler:
         self._in_flight = 0
         self._arrived = anyio.Event()
 
-    def add(self, run: Run, outcome: Outcome) -> None:
-        """Take the outcome of a job; it is written by the next turn of the loop."""
-        run.ended = boot_seconds()
+    def add(self, run: Run, outcome: Outcome) -> float:
+        """Take the outcome of a job; it is written by the next turn of the loop. Answers when that was, in boot time."""
+        run.ended = now = boot_seconds()
         self._finished.append((run, outcome))
         if len(self._finished) == 1:
             self._arrived.set()
+        return now
 
     @property
     def backlog(self) -> int:

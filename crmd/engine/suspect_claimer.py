@@ -39,8 +39,7 @@ class SuspectClaimer:
         queue = self._house.executor.suspects
         with anyio.move_on_after(LOOK_SECONDS):
             while queue.free == 0:
-                queue.room_made = anyio.Event()
-                await queue.room_made.wait()
+                await queue.until_room_is_made()
         return 0.0
 
     async def make_ready_once(self) -> float:

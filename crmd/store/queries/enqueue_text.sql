@@ -1,4 +1,4 @@
 -- As enqueue.sql, for connections whose codecs are unknown: payloads and meta come as text.
 -- $2 text[]: payloads  $11 text: meta  the others as in enqueue.sql
-SELECT ids, answers FROM crmd.enqueue_batch($1, ($2::text[])::jsonb[], $3, $4, $5, $6, $7, $8, $9, $10,
-    ($11::text)::jsonb, $12, $13, $14, $15, $16, $17, $18, $19, $20, is_after_any => $21)
+SELECT ids, answers FROM crmd.enqueue_batch($1, NULL, $3, $4, $5, $6, $7, $8, $9, $10,
+    ($11::text)::jsonb, $12, $13, $14, $15, $16, $17, $18, $19, $20, is_after_any => $21, texts => $2::text[])
