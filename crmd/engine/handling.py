@@ -85,10 +85,10 @@ async def handle(run: Run, services: Services) -> Outcome:
     except (KeyboardInterrupt, GeneratorExit):
         raise
     except BaseException as error:
-        if run.stop is None and _is_cancelled_from_outside(error):
+        if _is_cancelled_from_outside(run, error):
             raise
         return _outcome(run, services, _raised(run, error))
-    if value is None and run.stop is not Stop.LEASE_LOST:  # as most do
+    if value is None and not run.is_lost:  # as most do
         return DONE
     return _outcome(run, services, value if isinstance(value, Decided) else Returned(value))
 
@@ -117,9 +117,10 @@ def _outcome(run: Run, services: Services, happened: Happened) -> Outcome:
     return outcome
 
 
-def _is_cancelled_from_outside(error: BaseException) -> bool:
+def _is_cancelled_from_outside(run: Run, error: BaseException) -> bool:
     """Whether a scope around the job is cancelled. A handler's own cancellation would end the drainer unnoticed."""
-    return isinstance(error, asyncio.CancelledError) and anyio.current_effective_deadline() == -math.inf
+    is_cancelled = run.stop is None and isinstance(error, asyncio.CancelledError)
+    return is_cancelled and anyio.current_effective_deadline() == -math.inf
 
 
 def decided(run: Run, happened: Happened) -> Outcome:

@@ -49,7 +49,7 @@ class Settler:
         self._arrived = anyio.Event()
 
     def add(self, run: Run, outcome: Outcome) -> float:
-        """Take the outcome of a job; it is written by the next turn of the loop. Answers when that was, in boot time."""
+        """Take the outcome of a job; it is written by the next turn of the loop. Answers the boot time of it."""
         run.ended = now = boot_seconds()
         self._finished.append((run, outcome))
         if len(self._finished) == 1:
