@@ -1,4 +1,4 @@
-"""A TCP proxy inside the test whose links can be cut, go silent, or lose the answer to one statement."""
+"""A TCP proxy inside the test whose links can be cut, go silent, lose the answer to one statement or keep it back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
 CHUNK = 65_536
 
@@ -28,6 +28,7 @@ class Proxy:
         self._links: set[Link] = set()
         self._is_silent = False
         self._lost = (b"", b"")
+        self._meanwhile: tuple[bytes, Callable[[], None]] | None = None
         self.port = 0
         self.cuts = 0
         self.unanswered = 0
@@ -57,6 +58,18 @@ class Proxy:
         is_it = link.executes(data, *self._lost) and self.unanswered > 0
         self.unanswered -= is_it
         return is_it
+
+    def before_answer(self, sql: bytes, deed: Callable[[], None]) -> None:
+        """Do something once the server has answered the next statement with such a text, before the client hears."""
+        self._meanwhile = sql, deed
+
+    def deed_before_answer(self, link: Link, data: bytes) -> Callable[[], None] | None:
+        """What is to be done before the answer to what a client sends; once."""
+        if self._meanwhile is None or not link.executes(data, self._meanwhile[0], b""):
+            return None
+        _, deed = self._meanwhile
+        self._meanwhile = None
+        return deed
 
     async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         host, port = self._target
@@ -89,6 +102,7 @@ class Link:
         self._far = far
         self._statements: dict[bytes, bytes] = {}
         self._is_answer_lost = False
+        self._deed: Callable[[], None] | None = None
         self.is_silent = is_silent
 
     def cut(self) -> None:
@@ -101,6 +115,7 @@ class Link:
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK):
                 self._is_answer_lost |= self._proxy.loses_answer(self, data)
+                self._deed = self._proxy.deed_before_answer(self, data) or self._deed
                 await self._pass_on(data, self._far)
         with contextlib.suppress(OSError, RuntimeError):
             self._far.write_eof()
@@ -109,6 +124,9 @@ class Link:
         """Pass on what the server sends."""
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK):
+                if self._deed is not None:
+                    self._deed()
+                    self._deed = None
                 if self._is_answer_lost:
                     self.cut()
                     return
