@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 from typing import TYPE_CHECKING
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.crmd_plugins(sys.modules[__name__])
 SQL = load_queries("crmd.store")
 PATIENCE_SECONDS = 20.0
+CLAIMS = int(os.environ.get("CRMD_TEST_CLAIMS", "20000"))
 
 
 class Text(crmd.Payload, frozen=True):
@@ -66,7 +68,7 @@ async def claimed(workbench: Workbench, count: int) -> list[Run]:
 async def test_no_job_is_claimed_twice(workbench: Workbench) -> None:
     """Six daemons that claim as fast as they can, a few at a time, share the jobs without one in common."""
     pool = workbench.everything.pools.control
-    ids = await enqueued(workbench, 3000)
+    ids = [job_id for _ in range(0, CLAIMS, 5000) for job_id in await enqueued(workbench, 5000)]
     got: list[UUID] = []
 
     async def claim(seed: int) -> None:

@@ -72,6 +72,7 @@ async def test_paused_past_its_lease_writes_nothing(crmd_dsn: str, tmp_path: Pat
         await fleet.until("SELECT count(*) FROM crmd.daemon WHERE is_dead", 1)
         await fleet.until("SELECT count(*) FROM crmd.lease WHERE fence = 2", 1)
         paused.send(signal.SIGCONT)
+        await fleet.until_logged(paused, "the leases of this daemon have run out")
         await fleet.until(COMPLETED, 50)
         await fleet.until("SELECT count(*) FROM crmd.daemon WHERE NOT is_dead", 2)
         assert await _doubled(fleet) == 0
@@ -111,10 +112,12 @@ async def test_blocked_loop_keeps_its_leases(crmd_dsn: str, tmp_path: Path) -> N
         await fleet.enqueue("mark", 10, '{"milliseconds": 2000}')
         await fleet.until("SELECT count(*) FROM crmd.lease", 10)
         await fleet.enqueue("block-loop", 2, '{"milliseconds": 7000}')  # more than two leases
+        await fleet.until("SELECT count(*) FROM crmd.lease WHERE type = 'block-loop'", 1)
+        await until_told(fleet, "stands still in block-loop of plugin fleet")
+        assert await fleet.connection.fetchval("SELECT count(*) FROM crmd.lease WHERE type = 'block-loop'") > 0
         await fleet.until(COMPLETED, 12)
         assert await fleet.connection.fetchval("SELECT max(fence) FROM crmd.archive") == 1
         log = "".join(daemon.text() for daemon in fleet.daemons)
-        assert "stands still in block-loop of plugin fleet" in log
         assert "fleet_jobs.py" in log
         assert 'runs_in=\\"thread\\" would keep it' in log
         await fleet.until("SELECT stalls FROM crmd.blame WHERE plugin = 'fleet'", 1)
@@ -132,6 +135,13 @@ async def test_cancel_reaches_a_running_job(crmd_dsn: str, tmp_path: Path) -> No
         job_id = await fleet.connection.fetchval("SELECT id FROM crmd.lease")
         assert await fleet.connection.fetchval("SELECT crmd.cancel($1)", job_id) == "requested"
         await fleet.until("SELECT count(*) FROM crmd.archive WHERE status = 'cancelled'", 1)
+
+
+async def until_told(fleet: Fleet, word: str) -> None:
+    """Wait until any of the daemons has logged it."""
+    with anyio.fail_after(60):
+        while not any(word in daemon.text() for daemon in fleet.daemons):  # noqa: ASYNC110 - other processes tell it
+            await anyio.sleep(0.02)
 
 
 async def _doubled(fleet: Fleet) -> int:

@@ -13,6 +13,7 @@ import pytest
 from fleet import running_fleet
 from tcp_proxy import proxied
 
+from crmd.config.settings import Daemon
 from crmd.engine import listener
 from crmd.engine.listener import Listener
 from crmd.store.liveness import UNACKNOWLEDGED_MILLISECONDS, socket_of
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 SECONDS = 0.5
 # Far less than a statement's own time to answer, far more than a busy machine needs.
 PATIENCE_SECONDS = 8.0
+LISTENERS = """
+SELECT count(*) FROM pg_stat_activity
+WHERE application_name = 'crmd listener' AND datname = current_database() AND pid <> ALL ($1::int[])
+"""
 
 
 def server_at(dsn: str) -> Server:
@@ -73,6 +78,7 @@ async def test_the_kernel_watches_an_idle_link(crmd_dsn: str) -> None:
 
 async def test_a_silent_listener_is_opened_anew(crmd_dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A listener whose link is dead finds out by its probe, listens over a new one, and then looks at every queue."""
+    assert listener.PROBE_SECONDS * 1.5 <= 15  # to the next probe, and for its answer
     monkeypatch.setattr(listener, "PROBE_SECONDS", SECONDS)
     words: list[str] = []
     async with proxied(crmd_dsn) as (proxy, dsn):
@@ -96,6 +102,25 @@ async def test_a_silent_listener_is_opened_anew(crmd_dsn: str, monkeypatch: pyte
 def at(dsn: str) -> dict[str, str]:
     """The setting of a daemon that goes there, while the test itself looks on directly."""
     return {"database__dsn": dsn}
+
+
+@pytest.mark.slow
+async def test_a_deaf_daemon_polls_and_hears_again(crmd_dsn: str, tmp_path: Path) -> None:
+    """While only its listener's link is dead, an idle daemon finds jobs by itself; later it listens over a new one."""
+    assert Daemon().poll_max_seconds <= 5
+    async with (
+        proxied(crmd_dsn) as (proxy, dsn),
+        running_fleet(crmd_dsn, tmp_path, 1, database__listen_dsn=dsn) as fleet,
+    ):
+        await fleet.until("SELECT count(*) FROM crmd.daemon WHERE idle_queues @> '{fast}'", 1)
+        await fleet.until(LISTENERS, 1, [])
+        deaf = await fleet.connection.fetchval(LISTENERS.replace("count(*)", "array_agg(pid)"), [])
+        proxy.blackhole()
+        await fleet.enqueue("mark", 1)
+        await fleet.until("SELECT count(*) FROM crmd.archive WHERE status = 'completed'", 1)
+        proxy.heal()
+        await fleet.until(LISTENERS, 1, deaf)
+        assert "the listener's connection is dead" in fleet.daemons[0].text()
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import pytest
 
 import crmd
 from crmd.clock import boot_seconds
-from crmd.engine import heartbeat
+from crmd.engine import heartbeat, incarnation
 from crmd.engine.executor import Executor
 from crmd.engine.incarnation import Incarnation
 from crmd.engine.settler import Settler
@@ -86,6 +86,7 @@ async def test_a_machine_that_was_suspended_stops_its_jobs(
     workbench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the first look after a suspension longer than the lease, jobs are stopped before anything else is done."""
+    assert incarnation.LOOK_SECONDS <= 1
     slept = 0.0
     monkeypatch.setattr(heartbeat, "boot_seconds", lambda: boot_seconds() + slept)
     with silence():

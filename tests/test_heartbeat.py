@@ -10,9 +10,10 @@ import sample_jobs
 
 from crmd.clock import boot_seconds
 from crmd.engine.executor import Executor
-from crmd.engine.heartbeat import Beat, Heartbeat, register
+from crmd.engine.heartbeat import Beat, Heartbeat, register, retry_seconds
 from crmd.engine.incarnation import Incarnation
 from crmd.store import jobs, leases
+from crmd.store.door import TURNS_MAX
 from crmd.store.leases import Token
 
 if TYPE_CHECKING:
@@ -146,6 +147,13 @@ async def test_a_heart_survives_its_connection(workbench: Workbench) -> None:
     await renewed(workbench, daemon_id, heart)
     assert heart.is_trusted
     await heart.stop()
+
+
+def test_a_lost_connection_is_tried_once_a_second() -> None:
+    """With the four that come through the door a process opens five a second; a short lease is tried more often."""
+    assert min(retry_seconds(failures, 30.0) for failures in range(1, 20)) == 1.0
+    assert TURNS_MAX + 1 <= 5
+    assert max(retry_seconds(failures, 3.0) for failures in range(1, 20)) <= 0.3
 
 
 async def test_stopping_waits_for_the_thread(workbench: Workbench) -> None:

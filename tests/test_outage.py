@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import signal
+import socket
 from typing import TYPE_CHECKING
 
+import aiohttp
 import anyio
 import asyncpg
 import pytest
@@ -118,6 +121,35 @@ async def test_an_outage_does_not_starve_the_watchdog(
             fleet.daemons[0].send(signal.SIGTERM)
             with anyio.fail_after(30):
                 assert await fleet.daemons[0].ended() == 0
+
+
+async def test_readiness_follows_the_database(server: PrivateServer, tmp_path: Path) -> None:
+    """A daemon whose database is away is alive and takes no jobs, as whoever asks is told; once it is back it does."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    async with (
+        running_fleet(server.dsn, tmp_path, count=1, api__listen=address) as fleet,
+        aiohttp.ClientSession(f"http://{address}") as session,
+    ):
+        await until_answered(session, "/readyz", 200)
+        await anyio.to_thread.run_sync(server.stop)
+        await until_answered(session, "/readyz", 503)
+        await until_answered(session, "/healthz", 200)
+        await anyio.to_thread.run_sync(server.start)
+        await until_answered(session, "/readyz", 200)
+        fleet.connection.terminate()
+        await stop(fleet)
+
+
+async def until_answered(session: aiohttp.ClientSession, path: str, status: int) -> None:
+    """Ask until that is the answer."""
+    with anyio.fail_after(60):
+        while True:
+            with contextlib.suppress(aiohttp.ClientConnectorError):  # it has just started
+                async with session.get(path) as answer:
+                    if answer.status == status:
+                        return
+            await anyio.sleep(0.05)
 
 
 async def test_a_stop_during_the_start_is_obeyed(crmd_dsn: str, tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ _SQL = load_queries("crmd.store")
 # A daemon stops trusting its leases this share of the lease before the others may take its jobs.
 MARGIN_SHARE = 0.1
 JOIN_SECONDS = 5.0
+# It waits at no door, so it is this that keeps a process from opening more than one connection a second beside those.
+RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ class Heartbeat:
                 if connection is not None:
                     connection.terminate()
                 connection = None
-                pause = min(pause_seconds(failures, 0.5), self._lease_seconds / 10)
+                pause = retry_seconds(failures, self._lease_seconds)
             await self._pause(pause)
         if connection is not None:
             connection.terminate()
@@ -149,6 +151,11 @@ class Heartbeat:
         except TimeoutError:
             return
         self._now_please.clear()
+
+
+def retry_seconds(failures: int, lease_seconds: float) -> float:
+    """The pause after so many failures in a row: about once a second or less often, but often within any lease."""
+    return min(max(pause_seconds(failures, 0.5), RETRY_SECONDS), lease_seconds / 10)
 
 
 async def register(pool: Connection | Pool, version: str, queues: Sequence[str], lease_seconds: float) -> UUID:
