@@ -12,6 +12,7 @@ import pytest
 
 import crmd.store.pools as pools_module
 from crmd.errors import UnreachableError
+from crmd.store.bounded_pool import LEAVE_SECONDS
 from crmd.store.known_types import OWN_TYPES_FROM
 from crmd.store.pools import UNREACHABLE, Server, connect, open_pools
 
@@ -142,6 +143,7 @@ async def test_a_pool_heals_after_its_sessions_were_ended(crmd_dsn: str) -> None
 
 async def test_leaving_cuts_what_is_still_out(crmd_dsn: str) -> None:
     """A connection that nobody gives back does not keep the pools from closing."""
+    assert LEAVE_SECONDS < 5
     with anyio.fail_after(15):
         async with open_pools(Server(dsn=crmd_dsn)) as pools:
             forgotten = await pools.plugins.acquire()

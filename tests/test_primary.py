@@ -9,8 +9,10 @@ from uuid import uuid4
 import pytest
 import sample_jobs
 
+from crmd.engine.housekeeping import FOLLOW_SECONDS
+from crmd.engine.incarnation import IDLE_SECONDS
 from crmd.store.pools import is_pooled
-from crmd.store.primary import Primary
+from crmd.store.primary import HOST_SECONDS, Primary
 from crmd.store.timeline import OldPrimaryError, Timeline, read_timeline
 
 if TYPE_CHECKING:
@@ -47,6 +49,11 @@ def test_the_process_of_a_job_does_not_cross() -> None:
     with pytest.raises(OldPrimaryError):
         primary.note(SECOND)
     assert primary.known == FIRST
+
+
+def test_an_old_primary_is_left_within_ten_seconds() -> None:
+    """A look for a newer one, all that it may wait for, and the next look of the daemon at its own life."""
+    assert FOLLOW_SECONDS + 2 * HOST_SECONDS + IDLE_SECONDS < 10
 
 
 def test_another_process_sees_for_itself() -> None:
