@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 FEW = {"queues__fast__slots": "25"}  # each of the jobs that a dead daemon had runs alone in a process next
-DRAIN_SECONDS = 0.2
 COMPLETED = "SELECT count(*) FROM crmd.archive WHERE status = 'completed'"
 
 
@@ -48,11 +47,11 @@ async def test_kill_loses_nothing(crmd_dsn: str, tmp_path: Path) -> None:
 
 async def test_stop_hands_over(crmd_dsn: str, tmp_path: Path) -> None:
     """SIGTERM gives back what is claimed, in order: no attempt and no crash is counted, and the other goes on."""
-    async with running_fleet(crmd_dsn, tmp_path, daemon__drain_seconds=f"{DRAIN_SECONDS}") as fleet:
+    async with running_fleet(crmd_dsn, tmp_path, daemon__drain_seconds="0.2") as fleet:
         await fleet.enqueue("mark", 300, '{"milliseconds": 3000}')
         await fleet.until("SELECT count(*) FROM crmd.lease", 300)
         fleet.daemons[0].send(signal.SIGTERM)
-        with anyio.fail_after(DRAIN_SECONDS + 5):
+        with anyio.fail_after(0.2 + 5):
             assert await fleet.daemons[0].ended() == 0
         left = await fleet.connection.fetchval(
             "SELECT count(*) FROM crmd.lease l WHERE NOT EXISTS (SELECT FROM crmd.daemon d WHERE d.id = l.daemon_id)"

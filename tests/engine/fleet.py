@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 HERE = Path(__file__).parent
-OURS = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]
+ROOT = HERE.parents[1]  # daemons run the code that is being tested, wherever else crmd may be installed from
 WAIT_SECONDS = 180.0  # patience, which only a machine with much else to do needs
 
 
@@ -70,8 +70,7 @@ class Fleet:
         """Variables of a daemon or a command; settings are those after `CRMD__`, and an empty one takes ours away."""
         environ = {
             **{key: value for key, value in os.environ.items() if not key.startswith("CRMD")},
-            # Behind them what the test itself was told, so that a daemon is of the same tree.
-            "PYTHONPATH": os.pathsep.join([str(self.folder / "site"), str(HERE), *OURS]),
+            "PYTHONPATH": os.pathsep.join([str(self.folder / "site"), str(HERE), str(ROOT)]),
             "CRMD__DATABASE__DSN": self.dsn,
             "CRMD__PLUGINS__ENABLED": '["fleet"]',
             "CRMD__DAEMON__STATE_DIR": str(self.folder / "state"),
