@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import sys
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, cast
 
@@ -14,9 +15,9 @@ import pytest
 
 from crmd.engine import child as talking
 from crmd.engine import wire
-from crmd.engine.casualty import Crashed, Ending
+from crmd.engine.casualty import Crashed, Ending, HostBroken
 from crmd.engine.child import Child
-from crmd.engine.host import child_environment
+from crmd.engine.host import Host, child_environment
 from crmd.isolation import Isolation
 from crmd.outcome import DONE, Ended, Outcome, Stop
 
@@ -150,3 +151,14 @@ def test_no_secret_is_in_the_environment_of_a_process() -> None:
     ours = ("CRMD__DATABASE__DSN", "CRMD_MASTER_KEY", "CRMD__VAULT__X_FILE", "CREDENTIALS_DIRECTORY", "NOTIFY_SOCKET")
     environ = {**dict.fromkeys((*ours, "WATCHDOG_PID"), "secret"), "PATH": "/bin", "LANG": "C"}
     assert child_environment(environ, ["/lib/python"]) == {"PATH": "/bin", "LANG": "C", "PYTHONPATH": "/lib/python"}
+
+
+@pytest.mark.parametrize("program", ["/bin/false", "/nowhere/python"])
+async def test_a_host_that_cannot_start_is_told_from_a_crash(monkeypatch: pytest.MonkeyPatch, program: str) -> None:
+    """No job has run in it, so whoever waited for it learns that, at once and when it asks again."""
+    monkeypatch.setattr(sys, "executable", program)
+    host = Host("sample")
+    with pytest.raises(HostBroken, match=r"plugin sample (does not start|ended before it was ready)"):
+        await host.start(b"")
+    with pytest.raises(HostBroken, match="has ended"):
+        await host.fork({})

@@ -6,7 +6,7 @@ import pytest
 import sample_jobs
 
 from crmd.engine.audit import release_all
-from crmd.engine.casualty import Crashed
+from crmd.engine.casualty import Crashed, HostBroken
 from crmd.engine.heartbeat import register
 from crmd.engine.reaper import reap_once
 from crmd.engine.run import Run
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.crmd_plugins(sample_jobs)
 LEASE_SECONDS = 0.05  # the server of the session may have started only just now
 SQL = load_queries("crmd.store")
+KILLED = Crashed("killed by SIGSEGV")
 
 
 async def claim_and_die(workbench: Workbench, job_id: UUID) -> Any:  # noqa: ANN401 - a row of claim_one.sql
@@ -148,13 +149,26 @@ async def test_an_orderly_stop_clears_nobody(workbench: Workbench) -> None:
     assert tuple(row) == ("suspect", 1, 0)
 
 
-async def crash_alone(workbench: Workbench, job_id: UUID) -> None:
+async def test_whoever_has_not_run_is_not_charged(workbench: Workbench) -> None:
+    """A suspect whose process cannot even be started, however often, stays a suspect with as many crashes as before."""
+    enqueued = await workbench.enqueue("add-one", {"number": 1})
+    await claim_and_die(workbench, enqueued.id)
+    await reap_once(workbench._pool)
+    for _ in range(5):
+        await crash_alone(workbench, enqueued.id, HostBroken("it does not start"))
+        [row] = await workbench._pool.fetch("SELECT held, crash_count, attempt FROM crmd.job")
+        assert tuple(row) == ("suspect", 1, 0)
+        await workbench.clock.advance(600)
+    assert (await workbench.attempt(enqueued.id)).status == "completed"
+
+
+async def crash_alone(workbench: Workbench, job_id: UUID, error: Crashed = KILLED) -> None:
     """Claim a suspect and let the process that runs it die."""
     [row] = await claim(workbench, job_id, workbench._daemon_id)
     job_type = workbench.everything.services.job_types[row["type"]]
     run = Run(row, job_type, Token(row["id"], row["fence"], row["claim_id"]))
     settler = Settler(workbench._pool, lambda _: None)
-    settler.add(run, after_crash(run, Crashed("killed by SIGSEGV")))
+    settler.add(run, after_crash(run, error))
     await settler.settle_once()
 
 

@@ -26,6 +26,10 @@ class HostLost(Crashed):
     """The process that had started it ended, and took it along."""
 
 
+class HostBroken(Crashed):
+    """The process that was to start it could not, so the job has not run."""
+
+
 class OverLimit(Exception):  # noqa: N818 - the word that stands in the job's record
     """The process of a job used more than it may."""
 

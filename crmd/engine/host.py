@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import msgspec
 
-from crmd.engine.casualty import Crashed, Ending
+from crmd.engine.casualty import Ending, HostBroken
 from crmd.engine.child import Child
 
 if TYPE_CHECKING:
@@ -68,24 +68,25 @@ class Host:
         """Start the process and wait until it has loaded its plugin.
 
         Raises:
-            Crashed: It cannot; the sentence says why.
+            HostBroken: It cannot; the sentence says why.
         """
-        self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own program, and it is there in milliseconds
-            [sys.executable, "-P", "-m", "crmd.child", str(self._theirs.fileno())],
-            stdin=subprocess.PIPE,
-            env=child_environment(os.environ, sys.path),
-            pass_fds=[self._theirs.fileno()],
-            start_new_session=True,  # Ctrl-C on the terminal is the daemon's to answer
-        )
-        self._theirs.close()
-        self._loop.add_reader(self._control.fileno(), self._hear)
         try:
+            self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own program, and it is there in milliseconds
+                [sys.executable, "-P", "-m", "crmd.child", str(self._theirs.fileno())],
+                stdin=subprocess.PIPE,
+                env=child_environment(os.environ, sys.path),
+                pass_fds=[self._theirs.fileno()],
+                start_new_session=True,  # Ctrl-C on the terminal is the daemon's to answer
+            )
+            self._theirs.close()
+            self._loop.add_reader(self._control.fileno(), self._hear)
             with anyio.fail_after(START_SECONDS_MAX):
                 await anyio.to_thread.run_sync(self._hand_over, self._process, blueprint)
                 await asyncio.shield(self._ready)
         except (TimeoutError, OSError) as error:
             self.close()
-            raise Crashed(f"the process of the plugin {self._plugin} does not start ({type(error).__name__})") from None
+            why = f"does not start ({type(error).__name__})"
+            raise HostBroken(f"the process of the plugin {self._plugin} {why}") from None
         except BaseException:
             self.close()
             raise
@@ -94,7 +95,7 @@ class Host:
         """A new child, told what to do.
 
         Raises:
-            Crashed: The host is gone.
+            HostBroken: The host is gone.
         """
         if self._idle_timer is not None:
             self._idle_timer.cancel()
@@ -102,8 +103,12 @@ class Host:
         number = self._count
         ending = self._endings[number] = self._loop.create_future()
         ours, theirs = socket.socketpair()
-        with theirs:
-            await self._say({"fork": number}, [theirs.fileno()])
+        try:
+            with theirs:
+                await self._say({"fork": number}, [theirs.fileno()])
+        except HostBroken:
+            ours.close()
+            raise
         reader, writer = await asyncio.open_unix_connection(sock=ours)
         return Child(reader, writer, ending, pickle.dumps(dict(order)), lambda: self._kill(number))
 
@@ -125,7 +130,7 @@ class Host:
             self._process.kill()  # its children have asked the kernel to follow it
             self._process.wait()
         if not self._ready.done():
-            self._ready.set_exception(Crashed(f"the process of the plugin {self._plugin} ended before it was ready"))
+            self._ready.set_exception(HostBroken(f"the process of the plugin {self._plugin} ended before it was ready"))
             self._ready.exception()  # whoever waits is told; if nobody does, nothing is amiss
         for ending in self._endings.values():
             ending.set_result(Ending(None))
@@ -140,7 +145,7 @@ class Host:
     async def _say(self, word: dict[str, int], descriptors: list[int]) -> None:
         while True:
             if not self.is_open:
-                raise Crashed(f"the process of the plugin {self._plugin} has ended")
+                raise HostBroken(f"the process of the plugin {self._plugin} has ended")
             try:
                 socket.send_fds(self._control, [msgspec.json.encode(word)], descriptors)
             except BlockingIOError:
@@ -176,7 +181,7 @@ class Host:
         if word.ready is not None and not self._ready.done():
             self._ready.set_result(None)
         if word.broken is not None and not self._ready.done():
-            self._ready.set_exception(Crashed(word.broken))
+            self._ready.set_exception(HostBroken(word.broken))
         if word.refused is not None:
             self._ended(word.refused, Ending(None))
         if word.ended is not None:

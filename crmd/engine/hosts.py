@@ -47,7 +47,7 @@ class Hosts:
         """Have the host of a plugin started; one that nobody needs after all goes as one that has done its work.
 
         Raises:
-            Crashed: It cannot start.
+            HostBroken: It cannot start.
         """
         (await self._host(plugin)).rest()
 

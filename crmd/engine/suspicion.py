@@ -12,7 +12,7 @@ import random
 from typing import TYPE_CHECKING, Any
 
 from crmd.backoff import Backoff
-from crmd.engine.casualty import HostLost
+from crmd.engine.casualty import HostBroken, HostLost
 from crmd.outcome import Ended, Fault, Outcome, Requeued
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def after_crash(run: Run, error: Crashed) -> Outcome:
     delay = BACKOFF.delay_seconds(row["crash_count"], chance)
     fault = Fault("Crashed", str(error))
     if isinstance(error, HostLost):  # nothing is known against this one; it stays a suspect without a word from us
+        return Requeued(delay, is_attempt_given_back=True, error=fault)
+    if isinstance(error, HostBroken):  # nor against one that has not run; its plugin is charged, not the job
+        _LOG.warning("a suspect of %s has not run: %s", row["type"], error, extra={"job_id": row["id"]})
         return Requeued(delay, is_attempt_given_back=True, error=fault)
     if row["crash_count"] < CRASHES_MAX:
         _LOG.warning("a suspect of %s: %s", row["type"], error, extra={"job_id": row["id"]})
