@@ -105,9 +105,13 @@ class Fleet:
         )
 
     async def kill(self, daemon: Daemon) -> None:
-        """Kill a daemon and let its lease run out at once: only the time that it would lie there is skipped."""
+        """Kill a daemon and let its lease run out at once."""
         daemon.send(signal.SIGKILL)
         await daemon.ended()
+        await self.run_out(daemon)
+
+    async def run_out(self, daemon: Daemon) -> None:
+        """Let the lease of a daemon that has ended run out: only the time that it would lie there is skipped."""
         await self.connection.execute(
             "UPDATE crmd.daemon SET lease_until = least(lease_until, crmd.clock()) WHERE pid = $1 AND NOT is_dead",
             daemon.pid,
