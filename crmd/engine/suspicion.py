@@ -44,9 +44,9 @@ def after_crash(run: Run, error: Crashed) -> Outcome:
     fault = Fault("Crashed", str(error))
     if isinstance(error, HostLost):  # nothing is known against this one; it stays a suspect without a word from us
         return Requeued(delay, is_attempt_given_back=True, error=fault)
-    if isinstance(error, HostBroken):  # nor against one that has not run; its plugin is charged, not the job
+    if isinstance(error, HostBroken):  # nor against one that has not run; what is broken may stay so for long
         _LOG.warning("a suspect of %s has not run: %s", row["type"], error, extra={"job_id": row["id"]})
-        return Requeued(delay, is_attempt_given_back=True, error=fault)
+        return Requeued(BACKOFF.cap_seconds, is_attempt_given_back=True, error=fault)
     if row["crash_count"] < CRASHES_MAX:
         _LOG.warning("a suspect of %s: %s", row["type"], error, extra={"job_id": row["id"]})
         return Requeued(delay, is_attempt_given_back=True, error=fault, held="suspect")
