@@ -15,7 +15,7 @@ import pytest
 
 from crmd.engine import child as talking
 from crmd.engine import wire
-from crmd.engine.casualty import Crashed, Ending, HostBroken
+from crmd.engine.casualty import Crashed, Ending, HostBroken, HostLost
 from crmd.engine.child import Child
 from crmd.engine.host import Host, child_environment
 from crmd.isolation import Isolation
@@ -160,5 +160,5 @@ async def test_a_host_that_cannot_start_is_told_from_a_crash(monkeypatch: pytest
     host = Host("sample")
     with pytest.raises(HostBroken, match=r"plugin sample (does not start|ended before it was ready)"):
         await host.start(b"")
-    with pytest.raises(HostBroken, match="has ended"):
+    with pytest.raises(HostLost, match="has ended"):
         await host.fork({})

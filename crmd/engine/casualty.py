@@ -23,7 +23,7 @@ class Crashed(Exception):  # noqa: N818 - the word that stands in the job's reco
 
 
 class HostLost(Crashed):
-    """The process that had started it ended, and took it along."""
+    """The process that had started it ended, and took it along; or it ended before it could start it."""
 
 
 class HostBroken(Crashed):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import msgspec
 
-from crmd.engine.casualty import Ending, HostBroken
+from crmd.engine.casualty import Ending, HostBroken, HostLost
 from crmd.engine.child import Child
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class Host:
         """A new child, told what to do.
 
         Raises:
-            HostBroken: The host is gone.
+            HostLost: It is gone.
         """
         if self._idle_timer is not None:
             self._idle_timer.cancel()
@@ -106,7 +106,7 @@ class Host:
         try:
             with theirs:
                 await self._say({"fork": number}, [theirs.fileno()])
-        except HostBroken:
+        except HostLost:
             ours.close()
             raise
         reader, writer = await asyncio.open_unix_connection(sock=ours)
@@ -145,7 +145,7 @@ class Host:
     async def _say(self, word: dict[str, int], descriptors: list[int]) -> None:
         while True:
             if not self.is_open:
-                raise HostBroken(f"the process of the plugin {self._plugin} has ended")
+                raise HostLost(f"the process of the plugin {self._plugin} has ended")
             try:
                 socket.send_fds(self._control, [msgspec.json.encode(word)], descriptors)
             except BlockingIOError:
