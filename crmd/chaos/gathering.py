@@ -76,7 +76,11 @@ def _claim(row: Any) -> Claim:  # noqa: ANN401 - a row of claims.sql
     names = ("job_id", "fence", "claim_id", "pid", "is_daemon_dead", "type", "lane", "unique_key", "attempt")
     fields = {name: row[name] for name in names}
     return Claim(
-        **fields, snooze_count=row["snooze_count"], claimed_at=row["claimed_seconds"], gone_at=row["gone_seconds"]
+        **fields,
+        snooze_count=row["snooze_count"],
+        due_at=row["due_seconds"],
+        claimed_at=row["claimed_seconds"],
+        gone_at=row["gone_seconds"],
     )
 
 

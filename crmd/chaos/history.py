@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class Claim:
     """One claim of a job, as triggers on crmd.lease saw it. Instants are seconds of the database server's clock.
 
-    `is_daemon_dead` was true when it was made; `gone_at` is None when the lease is still there.
+    `is_daemon_dead` was true when it was made; `gone_at` is None when the lease is still there. `due_at` is by the clock
+    of crmd, which a fault may turn.
     """
 
     job_id: UUID
@@ -32,6 +33,7 @@ class Claim:
     unique_key: str | None = None
     attempt: int = 1
     snooze_count: int = 0
+    due_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

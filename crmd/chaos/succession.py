@@ -71,7 +71,10 @@ def _taken_over(jobs: Iterable[list[Claim]], death: Death) -> Iterator[tuple[UUI
 
 
 def _handed_over(history: History, jobs: Iterable[list[Claim]], death: Death) -> Iterator[tuple[UUID, float, float]]:
-    """An attempt that is given back keeps its number; a retry or a snooze of its own is none."""
+    """An attempt that is given back keeps its number; a retry or a snooze of its own is none.
+
+    One that is given back to go on later, as it sleeps or asks after a while what became of what it sent, waits from then.
+    """
     asked = [one for one in history.struck if one.kind == "stop" and one.pid == death.pid and one.began_at <= death.at]
     if not asked:
         return
@@ -79,4 +82,4 @@ def _handed_over(history: History, jobs: Iterable[list[Claim]], death: Death) ->
         for held, later in pairwise(claims):
             is_given_back = (held.attempt, held.snooze_count) == (later.attempt, later.snooze_count)
             if held.pid == death.pid and is_given_back and held.gone_at and held.gone_at >= asked[0].began_at:
-                yield held.job_id, held.gone_at, later.claimed_at
+                yield held.job_id, max(held.gone_at, later.due_at), later.claimed_at

@@ -265,13 +265,16 @@ def test_the_slowest_are_told_with_all_that_went_on() -> None:
 
 
 def test_what_was_given_back_is_told_from_what_retries() -> None:
-    """Only an attempt that keeps its number was handed over."""
+    """Only an attempt that keeps its number was handed over, and it waits from when it is due again."""
     stopped = replace(
         right(),
         struck=[Struck("stop", 0, 10, 103.5, 103.5)],
         deaths=[Death(10, 104.2, 0, "stop", 0)],
     )
     assert {one.kind: (one.count, one.p99) for one in recoveries(stopped)}["stop"] == (1, 0.5)
+    asleep = replace(stopped, claims=[stopped.claims[0], replace(stopped.claims[1], due_at=104.3), *stopped.claims[2:]])
+    [waited] = [one for one in recoveries(asleep) if one.kind == "stop"]
+    assert waited.p99 == pytest.approx(stopped.claims[1].claimed_at - 104.3)
     retried = replace(stopped, claims=[stopped.claims[0], replace(stopped.claims[1], attempt=2), *stopped.claims[2:]])
     assert {one.kind: one.count for one in recoveries(retried)}["stop"] == 0
 

@@ -28,6 +28,7 @@ CREATE TABLE chaos.claim (
     unique_key     text,
     attempt        integer NOT NULL,
     snooze_count   integer NOT NULL,
+    run_at         timestamptz NOT NULL,
     claimed_at     timestamptz NOT NULL
 );
 CREATE TABLE chaos.gone (
@@ -52,7 +53,7 @@ CREATE FUNCTION chaos.note_claims() RETURNS trigger LANGUAGE plpgsql SECURITY DE
 BEGIN
     INSERT INTO chaos.claim
     SELECT f.id, f.fence, f.claim_id, d.pid, coalesce(d.is_dead, true), f.type, f.lane, f.unique_key, f.attempt,
-           f.snooze_count, clock_timestamp()
+           f.snooze_count, f.run_at, clock_timestamp()
     FROM fresh f LEFT JOIN crmd.daemon d ON d.id = f.daemon_id;
     RETURN NULL;
 END $$;
