@@ -121,7 +121,7 @@ class Effects:
         """A transaction, and how to get the engine's rights in it; the plugin's rights are needed for `allow` alone."""
         if allow is not None:
             async with self._transaction() as tx:
-                yield tx, tx._as_engine  # noqa: SLF001 - the engine's own side of a job's transaction
+                yield tx, tx.as_engine
             return
         async with self._as_holder() as connection:
             yield None, lambda: contextlib.nullcontext(connection)

@@ -40,7 +40,8 @@ class Emitter:
         run: The running job.
         handlers: All that hear of events inside the transaction.
         as_engine: Gives a connection inside a transaction, with the engine's rights.
-        within: The transaction of the job that the events belong to; None: each call has one of its own.
+        within: Tells the transaction of the job that the events belong to, as long as there is one; None: each
+            call has one of its own.
         open_transaction: Without `within`, opens one for a call that handlers hear of.
         savepoint: With `within`, opens a part of it that can be taken back.
     """
@@ -53,7 +54,7 @@ class Emitter:
         handlers: Sequence[SyncHandler],
         as_engine: Callable[[], AbstractAsyncContextManager[Connection]],
         *,
-        within: Transaction | None = None,
+        within: Callable[[], Transaction | None] = lambda: None,
         open_transaction: Callable[[], AbstractAsyncContextManager[Transaction]] | None = None,
         savepoint: Callable[[], AbstractAsyncContextManager[object]] | None = None,
     ) -> None:
@@ -126,7 +127,8 @@ class Emitter:
         return (checked_type(event_type), items, row["workspace_id"], row["user_id"], aggregate_type, ids, about)
 
     async def _write(self, written: tuple[Any, ...], heard_by: Sequence[SyncHandler]) -> list[UUID]:
-        if not heard_by or self._within is None or self._savepoint is None:
+        tx = self._within()
+        if not heard_by or tx is None or self._savepoint is None:
             return [row["id"] for row in await self._fetch(_SQL.emit, *written)]
         if self._depth >= DEPTH_MAX:
             raise UsageError(
@@ -136,7 +138,7 @@ class Emitter:
         try:
             async with self._savepoint():  # what a handler refuses leaves nothing, even where that is caught
                 ids = [row["id"] for row in await self._fetch(_SQL.emit, *written)]
-                await ask(await self._fetch(_SQL.event_rows, ids), heard_by, self._within)
+                await ask(await self._fetch(_SQL.event_rows, ids), heard_by, tx)
         finally:
             self._depth -= 1
         return ids

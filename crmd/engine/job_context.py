@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -23,7 +24,7 @@ from crmd.store import leases, overview
 from crmd.stored_text import clean_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
     from contextlib import AbstractAsyncContextManager
     from uuid import UUID
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from crmd.engine.transaction import JobTransaction
     from crmd.http.gate import Gate
     from crmd.model import Job
-    from crmd.store.pools import Connection
+    from crmd.store.pools import Connection, Pool
 
 _T = TypeVar("_T")
 
@@ -97,7 +98,8 @@ class JobContext:
     def effect(self) -> Any:  # noqa: ANN401 - see crmd.Effecting
         """See `crmd.Effecting`."""
         if self._effects is None:
-            self._effects = Effects(self._run, self._services.pools.plugins, self._as_holder, self.transaction)
+            pool = self._services.pools.plugins
+            self._effects = Effects(self._run, pool, self._as_holder, self._bare.transaction)
         return self._effects.effect
 
     @property
@@ -216,7 +218,7 @@ class JobContext:
     @property
     def _durable(self) -> DurableWork:
         if self._durable_work is None:
-            self._durable_work = DurableWork(self._run, self._services, self._as_holder, self.transaction)
+            self._durable_work = DurableWork(self._run, self._services, self._as_holder, self._bare.transaction)
         return self._durable_work
 
     @property
@@ -226,13 +228,23 @@ class JobContext:
         return self._starter
 
     @property
+    def _bare(self) -> JobContext:
+        """The same without its parts, for them to hold: one that led back here would keep the payload for a while."""
+        return JobContext(self._run, self._services)
+
+    @property
     def _emitter(self) -> Emitter:
         handlers = self._services.sync_handlers
         return Emitter(self._run, handlers, self._as_holder, open_transaction=self.transaction)
 
-    @contextlib.asynccontextmanager
-    async def _as_holder(self) -> AsyncIterator[Connection]:
-        """A transaction with the engine's rights that only the holder of the lease can commit."""
-        async with borrowed(self._services.pools.plugins, self._run) as connection, connection.transaction():
-            await hold(connection, self._run)
-            yield connection
+    @property
+    def _as_holder(self) -> Callable[[], AbstractAsyncContextManager[Connection]]:
+        return partial(_as_holder, self._services.pools.plugins, self._run)
+
+
+@contextlib.asynccontextmanager
+async def _as_holder(pool: Pool, run: Run) -> AsyncIterator[Connection]:
+    """A transaction with the engine's rights that only the holder of the lease can commit."""
+    async with borrowed(pool, run) as connection, connection.transaction():
+        await hold(connection, run)
+        yield connection

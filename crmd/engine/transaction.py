@@ -7,6 +7,8 @@ The plugin's statements run as the role `crmd_app` under row-level security for 
 from __future__ import annotations
 
 import contextlib
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -33,7 +35,14 @@ _SQL = load_queries("crmd.store")
 
 
 class JobTransaction:
-    """Implements `crmd.Transaction`. What starts jobs is a `Starter`'s, what emits an `Emitter`'s."""
+    """Implements `crmd.Transaction`. What starts jobs is a `Starter`'s, what emits an `Emitter`'s.
+
+    None of these leads back to it: all that it holds, the payload of its job too, is free when its block ends, and not
+    when the garbage collector comes.
+
+    Attributes:
+        as_engine: The transaction's connection with the engine's rights, for what the engine keeps in it.
+    """
 
     def __init__(
         self,
@@ -46,15 +55,16 @@ class JobTransaction:
     ) -> None:
         self._connection = connection
         self._run = run
-        self._is_role_changed = is_role_changed
-        starter = Starter(run, job_types, self._as_engine)
+        self.as_engine = partial(_as_engine, connection, is_role_changed=is_role_changed)
+        starter = Starter(run, job_types, self.as_engine)
         self.enqueue = starter.enqueue
         self.enqueue_many = starter.enqueue_many
-        emitter = Emitter(run, sync_handlers, self._as_engine, within=self, savepoint=connection.transaction)
+        within = weakref.ref(self)
+        emitter = Emitter(run, sync_handlers, self.as_engine, within=within, savepoint=connection.transaction)
         self.emit = emitter.emit
         self.emit_many = emitter.emit_many
         self.executemany = connection.executemany
-        self.schedules = JobSchedules(run, job_types, self._as_engine)
+        self.schedules = JobSchedules(run, job_types, self.as_engine)
 
     async def fetch(self, query: str, *args: object) -> list[Any]:
         """All rows."""
@@ -74,39 +84,37 @@ class JobTransaction:
 
     async def checkpoint(self, value: object) -> None:
         """Keep `value`, if this transaction commits."""
-        async with self._as_engine() as connection:
+        async with self.as_engine() as connection:
             await leases.write_checkpoint(connection, self._run.token, msgspec.to_builtins(value, str_keys=True))
 
     async def set_cursor(self, connection_id: UUID, name: str, value: object, *, expected: object) -> bool:
         """Move a connection's cursor if it still holds `expected`; whether it did."""
         token = self._run.token
-        async with self._as_engine() as connection:
+        async with self.as_engine() as connection:
             return await connections.set_cursor(
                 connection, connection_id, name, value, expected=expected, job_id=token.id, fence=token.fence
             )
 
     async def mark_synced(self, connection_id: UUID) -> None:
         """Note that the connection is fresh as of now."""
-        async with self._as_engine() as connection:
+        async with self.as_engine() as connection:
             await connections.mark_synced(connection, connection_id)
 
-    @contextlib.asynccontextmanager
-    async def _as_engine(self) -> AsyncIterator[Connection]:
-        if not self._is_role_changed:
-            yield self._connection
-            return
-        await self._connection.execute(_SQL.role_engine)
-        try:
-            yield self._connection
-        finally:
-            # A plugin may catch what was raised and go on, but never with the engine's rights. Where the transaction
-            # is aborted nothing can go on.
-            if not self._connection.is_closed():
-                with contextlib.suppress(asyncpg.InFailedSQLTransactionError):
-                    await self._connection.execute(_SQL.role_app)
 
-    as_engine = _as_engine
-    """The transaction's connection with the engine's rights, for what the engine keeps in it."""
+@contextlib.asynccontextmanager
+async def _as_engine(connection: Connection, *, is_role_changed: bool) -> AsyncIterator[Connection]:
+    if not is_role_changed:
+        yield connection
+        return
+    await connection.execute(_SQL.role_engine)
+    try:
+        yield connection
+    finally:
+        # A plugin may catch what was raised and go on, but never with the engine's rights. Where the transaction
+        # is aborted nothing can go on.
+        if not connection.is_closed():
+            with contextlib.suppress(asyncpg.InFailedSQLTransactionError):
+                await connection.execute(_SQL.role_app)
 
 
 @contextlib.asynccontextmanager
@@ -130,7 +138,6 @@ async def job_transaction(
         await connection.fetch(_SQL.workspace_set, "" if workspace_id is None else str(workspace_id))
         if is_role_changed:
             await connection.execute(_SQL.role_app)
+        tx = JobTransaction(connection, run, job_types, is_role_changed=is_role_changed, sync_handlers=sync_handlers)
         with held_by(run):
-            yield JobTransaction(
-                connection, run, job_types, is_role_changed=is_role_changed, sync_handlers=sync_handlers
-            )
+            yield tx
