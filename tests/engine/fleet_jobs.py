@@ -60,6 +60,7 @@ async def mark_local(ctx: crmd.Context, payload: Nap) -> None:
 @crmd.job("block-loop", queue="fast", timeout_seconds=120)
 async def block_loop(ctx: crmd.Context, payload: Nap) -> None:
     """Blocks the event loop, as a plugin should not."""
+    ctx.log.info("blocks the loop from now on")
     time.sleep(payload.milliseconds / 1000)  # noqa: ASYNC251 - the fault that the test is about
     async with ctx.transaction() as tx:
         await tx.execute(SQL.mark, ctx.job.id, ctx.job.type, None, os.getpid(), ctx.job.fence, None)
