@@ -23,7 +23,8 @@ from crmd.engine.reaper import reap_once
 from crmd.engine.run import Run
 from crmd.engine.settler import Settler
 from crmd.outcome import Ended
-from crmd.store import jobs, leases
+from crmd.store import job_log, jobs, leases
+from crmd.store.job_log import Lines
 from crmd.store.jobs import NewJobs
 from crmd.store.leases import BEGINNING, Token
 from crmd.store.pools import Server, open_pools
@@ -39,6 +40,10 @@ pytestmark = pytest.mark.crmd_plugins(sys.modules[__name__])
 SQL = load_queries("crmd.store")
 PATIENCE_SECONDS = 20.0
 CLAIMS = int(os.environ.get("CRMD_TEST_CLAIMS", "20000"))
+AT_THE_EDGE = """
+SELECT setval(s.seqrelid::regclass, 2147483647) FROM pg_sequence s JOIN pg_class c ON c.oid = s.seqrelid
+WHERE c.relnamespace = 'crmd'::regnamespace
+"""
 
 
 class Text(crmd.Payload, frozen=True):
@@ -222,17 +227,21 @@ async def pages_read(workbench: Workbench, *watermark: object) -> int:
     return int(top["Shared Hit Blocks"] + top["Shared Read Blocks"])
 
 
-async def test_a_long_name_fails_no_commit(workbench: Workbench) -> None:
-    """Whatever is said in a wake-up fits into one, be it for the queue with the longest of names."""
+async def test_a_long_name_fails_no_commit(workbench: Workbench, outside: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Whatever is said in a wake-up fits into one: the queue with the longest of names is told as all queues."""
     pool = workbench.everything.pools.control
+    heard: list[object] = []
+    await outside.add_listener("crmd_wake", lambda *told: heard.append(told[-1]))
     long = "q" * 9000
     await pool.execute("UPDATE crmd.daemon SET idle_queues = ARRAY[$1::text], queues = ARRAY[$1]", long)
     await pool.execute("UPDATE crmd.job_type SET queue = $1 WHERE name = 'plain'", long)
     assert await pool.fetchval("SELECT crmd.enqueue('plain')") is not None
+    await outside.fetchval("SELECT 1")
+    assert heard == ["*"]
 
 
 async def test_numbers_pass_two_to_the_power_of_31(workbench: Workbench) -> None:
-    """Every number that grows with use is 64 bits wide; a job whose fence lies beyond 2^31 runs as any other."""
+    """Every number that grows with use is 64 bits wide: fences, events and lines of logs go on beyond 2^31."""
     pool = workbench.everything.pools.control
     narrow = await pool.fetch(
         "SELECT s.relname FROM pg_class s JOIN pg_namespace n ON n.oid = s.relnamespace"
@@ -244,3 +253,8 @@ async def test_numbers_pass_two_to_the_power_of_31(workbench: Workbench) -> None
     [done] = await workbench.drain()
     assert done.status == "completed"
     assert await pool.fetchval("SELECT fence FROM crmd.archive") == 2**31
+    await pool.execute(AT_THE_EDGE)
+    await pool.execute("SELECT crmd.emit('lead.created', '{}'::jsonb)")
+    assert await pool.fetchval("SELECT seq FROM crmd.event") == 2**31
+    await job_log.write(pool, [Lines(done.id, 1, b'[{"text": "here"}]')])
+    assert [row["id"] for row in await job_log.read(pool, done.id, 2**31 - 1)] == [2**31]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -18,7 +19,6 @@ from crmd.embedded.binaries import find_binaries, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from private_postgres import PrivateServer
 
@@ -28,8 +28,10 @@ LATER = "SELECT crmd.enqueue('mark', run_at => crmd.clock() + interval '1 hour')
 NOW = "UPDATE crmd.job SET run_at = crmd.clock(), rank_at = crmd.clock()"
 DISK_MIB = 48
 JOBS = 5
-# In three seconds; a loop that does not pause makes thousands.
-REFUSALS_MAX = 100
+FULL_SECONDS = 5
+# Meanwhile; a loop that does not pause makes thousands.
+REFUSALS_MAX = 150
+CPU_SHARE_MAX = 0.05
 
 
 @pytest.fixture
@@ -71,15 +73,22 @@ async def test_a_full_disk_of_the_database_is_waited_out(server: PrivateServer, 
             await fleet.connection.execute(NOW)  # fits into what the table has; a claim does not
             await fleet.until_logged(fleet.daemons[0], "the disk of the database is full")
             began = await fleet.connection.fetchval("SELECT extract(epoch FROM crmd.clock())")
-            refused = refusals(server)
-            await fleet.until("SELECT extract(epoch FROM crmd.clock())", began + 3)
+            refused, worked = refusals(server), cpu_seconds(fleet.daemons[0].pid)
+            await fleet.until("SELECT extract(epoch FROM crmd.clock())", began + FULL_SECONDS)
             assert refusals(server) - refused < REFUSALS_MAX
+            assert cpu_seconds(fleet.daemons[0].pid) - worked < FULL_SECONDS * CPU_SHARE_MAX
             with pytest.raises(asyncpg.DiskFullError):
                 await fleet.enqueue("mark", 10_000)
             (disk / "filling").unlink()
             await fleet.until(COMPLETED, JOBS)
             assert fleet.daemons[0].process.poll() is None
             assert "Traceback" not in fleet.daemons[0].text()
+
+
+def cpu_seconds(pid: int) -> float:
+    """How long a process has computed."""
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def refusals(server: PrivateServer) -> int:

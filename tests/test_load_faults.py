@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CANARY = "canary-4711"
 DEEP = 100_000
+HUGE = 100_000_000
 LEASE_SECONDS = 0.05  # the server of the session may have started only just now
 FUTURE = """
 SELECT crmd.enqueue_many('single', array_fill('{}'::jsonb, ARRAY[600]), $1, priority => 'critical',
@@ -34,7 +35,7 @@ LONG_JOBS = """
 INSERT INTO crmd.lease (id, claim_id, daemon_id, claimed_at, run_at, rank_at, created_at, fence, attempt, max_attempts,
     crash_count, snooze_count, type, queue, priority, payload, started_at)
 SELECT gen_random_uuid(), gen_random_uuid(), $1, at, at, at, at, 1, 1, 3, 1, 0, 'single', 'normal', 'normal', '{}', at
-FROM (SELECT crmd.clock() AS at) c, generate_series(1, 20000)
+FROM (SELECT crmd.clock() AS at) c, generate_series(1, 100000)
 """
 
 
@@ -46,7 +47,7 @@ async def single(ctx: crmd.Context) -> None:
 @crmd.job("shouts", max_attempts=1)
 async def shouts(ctx: crmd.Context) -> None:
     """Fails with a text that cannot be stored, and would not fit."""
-    raise RuntimeError("\x00\ud800" * 50 + "x" * 50_000_000)
+    raise RuntimeError("\x00\ud800" * 50 + "x" * HUGE)
 
 
 @crmd.job("refused", max_attempts=1)
@@ -76,7 +77,7 @@ async def test_jobs_of_the_future_hold_up_no_job_of_their_key(workbench: Workben
 
 
 async def test_long_jobs_and_full_limits_hide_no_dead_daemon(workbench: Workbench) -> None:
-    """Twenty thousand jobs of a living daemon and a limit that is full keep the one of a dead daemon from nobody."""
+    """A hundred thousand jobs of a living daemon and a limit that is full keep the one of a dead daemon from nobody."""
     pool = workbench.everything.pools.control
     living = await register(pool, "test", ["normal"], 3600.0)
     await pool.execute(LONG_JOBS, living)
@@ -90,7 +91,7 @@ async def test_long_jobs_and_full_limits_hide_no_dead_daemon(workbench: Workbenc
 
 
 async def test_an_error_of_any_size_ends_its_job(workbench: Workbench) -> None:
-    """Fifty megabytes of error with what PostgreSQL cannot keep become a row of a few kilobytes; nothing is stuck."""
+    """A hundred megabytes of error with what PostgreSQL cannot keep become a row of kilobytes; nothing is stuck."""
     done = await workbench.run_job("shouts")
     assert (done.status, done.errors[-1]["class"]) == ("dead", "RuntimeError")
     assert await workbench._pool.fetchval("SELECT pg_column_size(a.*) FROM crmd.archive a") < 64 * 1024

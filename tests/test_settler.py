@@ -50,12 +50,12 @@ def settler_of(workbench: Workbench, runs: Sequence[Run], outcome: Callable[[int
 
 
 async def test_one_bad_row_costs_only_itself(workbench: Workbench) -> None:
-    """A batch with an outcome that PostgreSQL refuses is halved until that one ends as failed; all others commit."""
-    runs = await claimed(workbench, 60)
-    settler = settler_of(workbench, runs, lambda place: Ended("completed", NUL if place == 17 else b"1"))
+    """Of 500 outcomes one that PostgreSQL refuses is found by halving and ends as failed; all others commit at once."""
+    runs = [run for _ in range(5) for run in await claimed(workbench, 100)]
+    settler = settler_of(workbench, runs, lambda place: Ended("completed", NUL if place == 170 else b"1"))
     await settler.settle_once()
-    assert await statuses(workbench) == {"completed": 59, "failed": 1}
-    failed = await workbench.finished(runs[17].token.id)
+    assert await statuses(workbench) == {"completed": 499, "failed": 1}
+    failed = await workbench.finished(runs[170].token.id)
     assert (failed.errors[-1]["class"], settler.backlog) == ("Unstorable", 0)
 
 
