@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 def _run_of(handler: Callable[..., Awaitable[None]]) -> Run:
     job_type = job("computes")(handler).owned_by("greedy")
-    return cast("Run", SimpleNamespace(job_type=job_type, row={}, stop=None, started=0.0, deadline=0.0))
+    return cast("Run", SimpleNamespace(job_type=job_type, row={}, stop=None, is_lost=False, started=0.0, deadline=0.0))
 
 
 async def test_names_job_plugin_and_place() -> None:
