@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class Claim:
     """One claim of a job, as triggers on crmd.lease saw it. Instants are seconds of the database server's clock.
 
-    `is_daemon_dead` was true when it was made; `gone_at` is None when the lease is still there. `due_at` is by the clock
-    of crmd, which a fault may turn.
+    `is_daemon_dead` was true when it was made; `gone_at` is None when the lease is still there. `due_at` is by the
+    clock of crmd, which a fault may turn.
     """
 
     job_id: UUID

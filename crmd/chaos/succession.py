@@ -73,7 +73,7 @@ def _taken_over(jobs: Iterable[list[Claim]], death: Death) -> Iterator[tuple[UUI
 def _handed_over(history: History, jobs: Iterable[list[Claim]], death: Death) -> Iterator[tuple[UUID, float, float]]:
     """An attempt that is given back keeps its number; a retry or a snooze of its own is none.
 
-    One that is given back to go on later, as it sleeps or asks after a while what became of what it sent, waits from then.
+    One that goes on later, as it sleeps or asks after a while what became of what it sent, waits from when it is due.
     """
     asked = [one for one in history.struck if one.kind == "stop" and one.pid == death.pid and one.began_at <= death.at]
     if not asked:
