@@ -11,7 +11,7 @@ import pytest
 import sample_jobs
 
 from crmd.engine.audit import audit_once
-from crmd.engine.claimer import Claimer
+from crmd.engine.claimer import BUSY_CLAIMS, Claimer
 from crmd.engine.executor import Executor
 from crmd.engine.forever import PAUSE_MAX_SECONDS, aligned, forever, pause_seconds
 from crmd.engine.listener import Listener
@@ -94,6 +94,22 @@ async def test_a_lost_answer_loses_no_job(
             await moving.settle()
         assert await workbench._pool.fetchval(COMPLETED) == 5
         assert await workbench._pool.fetchval("SELECT max(fence) FROM crmd.archive") == 1
+
+
+async def test_who_always_finds_work_wants_no_wake_up(workbench: Workbench) -> None:
+    """A queue with room stays one to be woken while it finds work now and then, and is none once it always does."""
+    idle = "SELECT 'fast' = ANY (idle_queues) FROM crmd.daemon WHERE id = $1"
+    async with parts(workbench) as moving:
+        await moving.claimer.claim_once()
+        for round_ in (BUSY_CLAIMS - 1, BUSY_CLAIMS):
+            assert await workbench._pool.fetchval(idle, workbench._daemon_id)
+            for _ in range(round_):
+                await enqueue_plain(workbench)
+                await moving.claimer.claim_once()
+            await moving.settle()
+            assert moving.claimer.is_idle == (round_ < BUSY_CLAIMS)
+            await moving.claimer.claim_once()
+        assert await workbench._pool.fetchval(idle, workbench._daemon_id)
 
 
 async def test_no_more_is_claimed_than_there_are_slots(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,8 @@ PAUSE_SECONDS = 0.05
 # Under load a claim waits until this share of the slots is free, so that batches stay worth their round trip.
 ROOM_SHARE = 0.5
 ROOM_WAIT_SECONDS = 0.02
+# After so many claims in a row that found work nobody needs to wake us: a NOTIFY lines up all commits of the server.
+BUSY_CLAIMS = 8
 
 
 class Claimer:
@@ -75,6 +77,7 @@ class Claimer:
         self._sources = [Source(self._claim_lanes), Source(self._claim_ready)]
         self._woken = anyio.Event()
         self._is_napping = False
+        self._found_in_a_row = 0
         self.is_idle = False
         self.daemon_id: UUID | None = None
 
@@ -122,12 +125,10 @@ class Claimer:
         self._woken = anyio.Event()
         wanted = self._queue.free
         found = await self._claim(wanted, self.daemon_id)
-        if found:
-            if found >= wanted:
-                await self._say_idle(is_idle=False)
-            return 0.0
-        if not self.is_idle:
-            await self._say_idle(is_idle=True)
+        self._found_in_a_row = self._found_in_a_row + 1 if found else 0
+        if found or not self.is_idle:
+            if not 0 < found < wanted or self._found_in_a_row >= BUSY_CLAIMS:
+                await self._say_idle(is_idle=not found)
             return 0.0
         await self._nap(await self._look())
         return 0.0
