@@ -4,6 +4,7 @@ import pickle
 import time
 from typing import NoReturn
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
@@ -74,3 +75,15 @@ async def test_a_failed_connection_is_a_refusal() -> None:
         await door.through(refuse)
     assert door.turn(time.monotonic()) != 0.0
     assert [pickle.loads(pickle.dumps(door)).turn(0.0) for _ in range(9)] == [0.0] * 9  # noqa: S301 - our own
+
+
+async def test_a_session_that_is_ended_is_no_refusal() -> None:
+    """Whose session somebody ends while it begins may begin another at once: the server is there for all."""
+
+    async def end() -> NoReturn:
+        raise asyncpg.AdminShutdownError
+
+    door = Door()
+    with pytest.raises(asyncpg.AdminShutdownError):
+        await door.through(end)
+    assert [door.turn(time.monotonic()) for _ in range(9)] == [0.0] * 9

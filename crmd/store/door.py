@@ -68,6 +68,8 @@ class Door:
             await anyio.sleep(wait_seconds)
         try:
             return await connect(*args, **kwargs)
+        except asyncpg.AdminShutdownError:  # the server has let us in, and then somebody has ended the session
+            raise
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError):
             self.refused(time.monotonic())
             raise
