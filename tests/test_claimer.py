@@ -14,7 +14,7 @@ from crmd.engine.audit import audit_once
 from crmd.engine.claimer import BUSY_CLAIMS, Claimer
 from crmd.engine.executor import Executor
 from crmd.engine.forever import PAUSE_MAX_SECONDS, aligned, forever, pause_seconds
-from crmd.engine.listener import Listener
+from crmd.engine.listener import PROBE_SECONDS, Listener
 from crmd.engine.run import Run
 from crmd.engine.settler import Settler
 from crmd.errors import UnreachableError
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from crmd.testing import Workbench
 
 pytestmark = pytest.mark.crmd_plugins(sample_jobs)
+HANG_UP = """
+SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+WHERE application_name = 'crmd listener' AND datname = current_database() AND query LIKE 'LISTEN%' AND state = 'idle'
+"""
 COMPLETED = "SELECT count(*) FROM crmd.archive WHERE status = 'completed'"
 
 
@@ -252,6 +256,22 @@ async def test_a_listener_is_heard_and_found_dead(workbench: Workbench) -> None:
     await listener.listen_once()
     assert words == ["*", "fast", "*"]
     listener.close()
+
+
+async def test_a_lost_listener_is_opened_anew_at_once(workbench: Workbench) -> None:
+    """When the server ends its session, it listens again and looks, however long the next probe is away."""
+    words: list[str] = []
+    listener = Listener(workbench.everything.pools.server, words.append)
+    try:
+        with anyio.fail_after(PROBE_SECONDS / 2):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(listener.keep_once)
+                while not await workbench._pool.fetchval(HANG_UP):  # noqa: ASYNC110 - of a session in the server
+                    await anyio.sleep(0.01)
+            await listener.listen_once()
+    finally:
+        listener.close()
+    assert words == ["*", "*"]
 
 
 async def test_a_loop_outlives_whatever_its_step_raises(

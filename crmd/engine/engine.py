@@ -179,7 +179,7 @@ class Engine:
 
     async def _listening(self, listener: Listener) -> None:
         try:
-            await forever("listening", listener.listen_once, self._on_outage)
+            await forever("listening", listener.keep_once, self._on_outage)
         finally:
             listener.close()
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from crmd.engine.forever import aligned
 from crmd.store.pools import connect, is_pooled
 from crmd.store.queries import load_queries
 
@@ -42,6 +43,14 @@ class Listener:
         self._on_word = on_word
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._timeline: Timeline | None = None
+        self._lost = anyio.Event()
+
+    async def keep_once(self) -> float:
+        """Listen until it is time for the next look, or until the connection is lost, and nobody hears any more."""
+        pause = await self.listen_once()
+        with anyio.move_on_after(aligned(pause, anyio.current_time())):
+            await self._lost.wait()
+        return 0.0
 
     async def listen_once(self) -> float:
         """Make sure that somebody listens; answers the seconds until the next look.
@@ -62,6 +71,8 @@ class Listener:
 
     async def _begin(self) -> float:
         self._connection = await connect(self._server, "crmd listener", is_direct=True)
+        lost = self._lost = anyio.Event()
+        self._connection.add_termination_listener(lambda _: lost.set())
         self._timeline = self._server.primary.known
         if self._server.listen_dsn is None and await is_pooled(self._connection):
             _LOG.warning(
@@ -77,7 +88,7 @@ class Listener:
         """Cut the connection."""
         if self._connection is not None:
             self._connection.terminate()
-            self._connection = None
+            self._connection, self._lost = None, anyio.Event()
 
     def _heard(self, _connection: Connection, _pid: int, _channel: str, word: object) -> None:
         self._on_word(str(word))
