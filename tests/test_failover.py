@@ -101,7 +101,7 @@ async def test_what_a_failover_lost_is_told(pair: Pair, tmp_path: Path) -> None:
         assert sorted(told["jobs_lost"]) == sorted(jobs)
         assert told["is_complete"]
         assert told["kept_until"] is not None
-        assert "lost are 2 claims, 3 of the last" in fleet.daemons[0].text()
+        await fleet.until_logged(fleet.daemons[0], "lost are 2 claims, 3 of the last")
         await goes_on(fleet, held)
         await begin(fleet.connection, claims)
         await fleet.until(RUNNING, 2, claims)
