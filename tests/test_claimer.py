@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 import anyio
@@ -12,9 +12,11 @@ import sample_jobs
 
 from crmd.engine.audit import audit_once
 from crmd.engine.claimer import BUSY_CLAIMS, Claimer
+from crmd.engine.claimers import DEAF_POLL_SECONDS, Claimers
 from crmd.engine.executor import Executor
 from crmd.engine.forever import PAUSE_MAX_SECONDS, aligned, forever, pause_seconds
 from crmd.engine.listener import PROBE_SECONDS, Listener
+from crmd.engine.options import EngineOptions
 from crmd.engine.run import Run
 from crmd.engine.settler import Settler
 from crmd.errors import UnreachableError
@@ -47,7 +49,7 @@ class Parts:
         self.queue = self.executor.queues["fast"]
         self.tuning = UNTUNED
         self.claimer = Claimer(
-            workbench._pool, self.executor, self.queue, poll_max_seconds=0.01, local_limits=lambda: (),
+            workbench._pool, self.executor, self.queue, poll_max_seconds=lambda: 0.01, local_limits=lambda: (),
             tuning=lambda: self.tuning,
         )  # fmt: skip
         self.claimer.begin(workbench._daemon_id)
@@ -186,7 +188,7 @@ async def test_a_waiting_key_is_free_before_its_job_starts(
 
         monkeypatch.setattr(leases, "free_started", watch)
         moving.claimer = Claimer(
-            workbench._pool, moving.executor, moving.executor.queues["normal"], poll_max_seconds=0.01,
+            workbench._pool, moving.executor, moving.executor.queues["normal"], poll_max_seconds=lambda: 0.01,
             local_limits=lambda: (), tuning=lambda: UNTUNED,
         )  # fmt: skip
         moving.claimer.begin(workbench._daemon_id)
@@ -254,7 +256,7 @@ async def test_a_listener_is_heard_and_found_dead(workbench: Workbench) -> None:
     await listener._connection.execute("UNLISTEN *")  # what a pooler does to it
     assert await listener.listen_once() == 0.0
     await listener.listen_once()
-    assert words == ["*", "fast", "*"]
+    assert words == ["*", "fast", "*", "*"]  # once to poll while it is deaf, once for what it may have missed
     listener.close()
 
 
@@ -271,7 +273,31 @@ async def test_a_lost_listener_is_opened_anew_at_once(workbench: Workbench) -> N
             await listener.listen_once()
     finally:
         listener.close()
-    assert words == ["*", "*"]
+    assert words == ["*", "*", "*"]
+
+
+async def test_a_deaf_daemon_polls_often(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the lost connection that heard wake-ups cannot be opened anew, queues are looked at every moment."""
+    listener = Listener(workbench.everything.pools.server, lambda _: None)
+    executor = Executor(workbench.everything.services, Settler(workbench._pool, lambda _: None), {"fast": 10})
+    options = EngineOptions(version="test", slots={"fast": 10}, poll_max_seconds=5.0)
+    claimer = Claimers(workbench._pool, executor, lambda: options, lambda: listener.is_deaf).add("fast")
+    await listener.listen_once()
+    assert claimer._poll_max_seconds() == options.poll_max_seconds
+    assert listener._connection is not None
+    listener._connection.terminate()
+
+    async def refuse(*_: object, **__: object) -> NoReturn:
+        raise UnreachableError("PostgreSQL cannot be reached.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("crmd.engine.listener.connect", refuse)
+        with pytest.raises(UnreachableError):
+            await listener.listen_once()
+        assert claimer._poll_max_seconds() == DEAF_POLL_SECONDS
+    await listener.listen_once()
+    assert claimer._poll_max_seconds() == options.poll_max_seconds
+    listener.close()
 
 
 async def test_a_loop_outlives_whatever_its_step_raises(

@@ -109,11 +109,11 @@ async def test_crowded_pools_starve_no_heart(workbench: Workbench) -> None:
     """While jobs hold every connection of the plugins, and loops those of the engine, leases are renewed."""
     server = Server(dsn=workbench.everything.pools.server.dsn, pool_max=2)
     async with open_pools(server, control_max=2) as pools, anyio.create_task_group() as tasks:
-        for pool in (pools.control, pools.plugins):
+        for pool in (pools.control, pools.plugins, pools.work):
             for _ in range(8):
                 tasks.start_soon(pool.fetchval, "SELECT pg_sleep(3)")
         daemon_id = await register(workbench.everything.pools.control, "test", ["fast"], 6.0)
-        heart = Heartbeat(server, daemon_id, 6.0, lambda _: None, registered_at=boot_seconds())
+        heart = Heartbeat(server, daemon_id, 6.0, lambda _: None, spare=pools.work, registered_at=boot_seconds())
         heart.start()
         until = "SELECT lease_until FROM crmd.daemon WHERE id = $1"
         before = await workbench.everything.pools.control.fetchval(until, daemon_id)
@@ -198,7 +198,7 @@ async def test_an_open_snapshot_is_walked_over_once(workbench: Workbench) -> Non
         settler = Settler(pool, lambda _: None)
         executor = Executor(workbench.everything.services, settler, {"fast": 100})
         claimer = Claimer(
-            pool, executor, executor.queues["fast"], poll_max_seconds=0.01, local_limits=lambda: (),
+            pool, executor, executor.queues["fast"], poll_max_seconds=lambda: 0.01, local_limits=lambda: (),
             tuning=lambda: UNTUNED,
         )  # fmt: skip
         claimer.begin(workbench._daemon_id)

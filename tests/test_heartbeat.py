@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import UUID, uuid4
 
 import anyio
+import asyncpg
 import pytest
 import sample_jobs
 
@@ -12,6 +13,7 @@ from crmd.clock import boot_seconds
 from crmd.engine.executor import Executor
 from crmd.engine.heartbeat import Beat, Heartbeat, register, retry_seconds
 from crmd.engine.incarnation import Incarnation
+from crmd.errors import UnreachableError
 from crmd.store import jobs, leases
 from crmd.store.door import TURNS_MAX
 from crmd.store.leases import Token
@@ -28,8 +30,8 @@ async def beating(workbench: Workbench, lease_seconds: float, heard: list[Beat])
     """A registered daemon whose heart beats."""
     registered_at = boot_seconds()
     daemon_id = await register(workbench._pool, "test", ["fast"], lease_seconds)
-    server = workbench.everything.pools.server
-    heart = Heartbeat(server, daemon_id, lease_seconds, heard.append, registered_at=registered_at)
+    server, spare = workbench.everything.pools.server, workbench._pool
+    heart = Heartbeat(server, daemon_id, lease_seconds, heard.append, spare=spare, registered_at=registered_at)
     heart.start()
     return daemon_id, heart
 
@@ -106,7 +108,8 @@ async def test_trust_ends_before_the_lease(workbench: Workbench, monkeypatch: py
     """Without a renewal trust ends a margin before others may take the jobs, by the clock that counts suspension."""
     now = 1000.0
     monkeypatch.setattr("crmd.engine.heartbeat.boot_seconds", lambda: now)
-    heart = Heartbeat(workbench.everything.pools.server, uuid4(), 30.0, lambda _: None, registered_at=now)
+    pools = workbench.everything.pools
+    heart = Heartbeat(pools.server, uuid4(), 30.0, lambda _: None, spare=pools.work, registered_at=now)
     now = 1026.9
     assert heart.is_trusted
     now = 1027.1
@@ -147,6 +150,49 @@ async def test_a_heart_survives_its_connection(workbench: Workbench) -> None:
     await renewed(workbench, daemon_id, heart)
     assert heart.is_trusted
     await heart.stop()
+
+
+async def test_a_heart_without_a_connection_goes_by_the_pool(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While others hold every connection there is, leases are renewed over one that the engine has; said once."""
+    others = asyncpg.TooManyConnectionsError("sorry, too many clients already")
+
+    async def refuse(*_: object, **__: object) -> NoReturn:
+        raise UnreachableError("PostgreSQL cannot be reached.") from others
+
+    monkeypatch.setattr("crmd.engine.heartbeat.connect", refuse)
+    heard: list[Beat] = []
+    daemon_id, heart = await beating(workbench, 600.0, heard)
+    for _ in range(3):
+        await renewed(workbench, daemon_id, heart)
+    assert heart.is_trusted
+    assert [line.message for line in caplog.records] == ["the heartbeat goes by the engine's pool (UnreachableError)"]
+    await workbench._pool.execute("UPDATE crmd.daemon SET is_dead = true WHERE id = $1", daemon_id)
+    heart.beat_soon()
+    with anyio.fail_after(WAIT_SECONDS):
+        while not heard:  # noqa: ASYNC110 - told by a thread
+            await anyio.sleep(0.01)
+    assert (heart.is_trusted, heard) == (False, [Beat(None)])
+    await heart.stop()
+
+
+async def test_a_heart_that_reaches_nobody_is_not_trusted(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its own connection nor the pool: trust runs out, and the thread ends when it is told to."""
+
+    async def refuse(*_: object, **__: object) -> NoReturn:
+        raise UnreachableError("PostgreSQL cannot be reached.")
+
+    monkeypatch.setattr("crmd.engine.heartbeat.connect", refuse)
+    monkeypatch.setattr(Heartbeat, "_ask_over_spare", refuse)
+    _, heart = await beating(workbench, 0.6, [])
+    with anyio.fail_after(WAIT_SECONDS):
+        while heart.is_trusted:  # noqa: ASYNC110 - it is a clock that ends it
+            await anyio.sleep(0.01)
+    await heart.stop()
+    assert not heart._thread.is_alive()
 
 
 def test_a_lost_connection_is_tried_once_a_second() -> None:

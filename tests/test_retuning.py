@@ -35,7 +35,7 @@ COMPLETED = "SELECT count(*) FROM crmd.archive WHERE status = 'completed'"
 async def test_a_queue_that_rests_is_not_claimed(workbench: Workbench) -> None:
     """Nothing starts before the live settings are known, nor while the queue rests; a size holds until it is reset."""
     executor = Executor(workbench.everything.services, Settler(workbench._pool, lambda _: None), {"slow": 10})
-    claimers = Claimers(workbench._pool, executor, lambda: OPTIONS)
+    claimers = Claimers(workbench._pool, executor, lambda: OPTIONS, lambda: False)
     claimer = claimers.add("slow")
     claimers.begin(workbench._daemon_id)
     for number in range(20):

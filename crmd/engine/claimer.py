@@ -50,7 +50,7 @@ class Claimer:
         pool: The pool for work.
         executor: Runs what is claimed.
         queue: The queue's room in this daemon.
-        poll_max_seconds: Longest nap.
+        poll_max_seconds: Longest nap, as it is now.
         local_limits: Names of limits that count inside this daemon, with the job type and the most of each.
         tuning: What operators have changed live; None: not known yet, so nothing may be claimed.
     """
@@ -61,7 +61,7 @@ class Claimer:
         executor: Executor,
         queue: Queue,
         *,
-        poll_max_seconds: float,
+        poll_max_seconds: Callable[[], float],
         local_limits: Callable[[], Sequence[tuple[str, str, int]]],
         tuning: Callable[[], Tuning | None],
     ) -> None:
@@ -113,7 +113,7 @@ class Claimer:
             return PAUSE_SECONDS
         if f"queue:{self._queue.name}" in tuning.paused:
             self._woken = anyio.Event()
-            await self._sleep(self._poll_max_seconds)
+            await self._sleep(self._poll_max_seconds())
             return 0.0
         if self._is_napping:
             self._woken = anyio.Event()
@@ -136,14 +136,15 @@ class Claimer:
     async def _look(self) -> float:
         """Seconds until there may be something to claim; for ever where nothing is to be seen."""
         queue = self._queue.name
-        [look] = await self._pool.fetch(_SQL.next_due, queue, self._poll_max_seconds, self._tuned.paused_types)
+        longest = self._poll_max_seconds()
+        [look] = await self._pool.fetch(_SQL.next_due, queue, longest, self._tuned.paused_types)
         due = math.inf if look["due_seconds"] is None else look["due_seconds"]
-        return min(due, self._turns.wait_seconds, self._poll_max_seconds) if look["has_lanes"] else due
+        return min(due, self._turns.wait_seconds, longest) if look["has_lanes"] else due
 
     async def _nap(self, seconds: float) -> None:
         """Sleep; after a nap with nothing to be seen a look comes before the next claim."""
         jitter = 1 - 0.1 * random.random()  # noqa: S311 - so that not every daemon comes for the same job
-        longest = aligned(self._poll_max_seconds, anyio.current_time())
+        longest = aligned(self._poll_max_seconds(), anyio.current_time())
         await self._sleep(longest if seconds == math.inf else min(max(seconds, 0.01), longest) * jitter)
         self._is_napping = seconds == math.inf and not self._woken.is_set()
 

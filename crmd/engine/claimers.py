@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from crmd.store.pools import Pool
     from crmd.tuning import Tuning
 
+# Of a queue, while the connection that hears wake-ups is lost.
+DEAF_POLL_SECONDS = 0.25
+
 
 class Claimers:
     """All claimers.
@@ -25,12 +28,16 @@ class Claimers:
         pool: The control pool.
         executor: Runs what is claimed.
         options: As they are now.
+        is_deaf: Whether wake-ups cannot be heard for the time being, so that polls have to be frequent.
     """
 
-    def __init__(self, pool: Pool, executor: Executor, options: Callable[[], EngineOptions]) -> None:
+    def __init__(
+        self, pool: Pool, executor: Executor, options: Callable[[], EngineOptions], is_deaf: Callable[[], bool]
+    ) -> None:
         self._pool = pool
         self._executor = executor
         self._options = options
+        self._is_deaf = is_deaf
         self._tuning: Tuning | None = None
         self._claimers: dict[str, Claimer] = {}
         self._daemon_id: UUID | None = None
@@ -41,7 +48,7 @@ class Claimers:
             self._pool,
             self._executor,
             self._executor.queues[name],
-            poll_max_seconds=self._options().poll_max_seconds,
+            poll_max_seconds=self._poll_max_seconds,
             local_limits=lambda: self._options().local_limits,
             tuning=lambda: self._tuning,
         )
@@ -91,3 +98,7 @@ class Claimers:
         for name, slots in self._options().slots.items():
             if name in self._executor.queues:
                 self._executor.resize(name, tuned.get(name, slots))
+
+    def _poll_max_seconds(self) -> float:
+        longest = self._options().poll_max_seconds
+        return min(longest, DEAF_POLL_SECONDS) if self._is_deaf() else longest

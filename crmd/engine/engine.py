@@ -73,6 +73,7 @@ class Engine:
         self._on_outage = on_outage
         self._on_settled = on_settled
         self._pool = services.pools.control
+        self._listener = Listener(services.pools.server, self.wake)
         self.settler = Settler(services.pools.work, self._settled)
         self.executor: Executor
         self._claimers: Claimers
@@ -90,14 +91,16 @@ class Engine:
         self._stall_watch.start()
         self._job_log.begin()
         self.executor = Executor(self.services, self.settler, self.options.slots)
-        self._claimers = Claimers(self.services.pools.work, self.executor, lambda: self.options)
+        self._claimers = Claimers(
+            self.services.pools.work, self.executor, lambda: self.options, lambda: self._listener.is_deaf
+        )
         self._retuning = Retuning(self._pool, self._claimers.retune)
         self._incarnation = self._make_incarnation()
         try:
             async with anyio.create_task_group() as loops:
                 self._loops = loops
                 loops.start_soon(self.executor.failing)
-                self._start_loops(loops)
+                self._start_loops()
                 await self._until_begun(stop)
                 if not stop.is_set():
                     on_ready()
@@ -105,6 +108,7 @@ class Engine:
                 await self._drain()
                 loops.cancel_scope.cancel()
         finally:
+            self._listener.close()
             self._stall_watch.stop()
             self._job_log.end()
             with anyio.CancelScope(shield=True):
@@ -155,7 +159,7 @@ class Engine:
         """Give running jobs back now instead of letting them finish."""
         self.executor.stop_all(Stop.DRAIN)
 
-    def _start_loops(self, loops: TaskGroup) -> None:
+    def _start_loops(self) -> None:
         self._forever("settling", self.settler.settle_once)
         self._forever("watching", self._watch_once)
         self._forever("incarnation", self._incarnation.live_once)
@@ -166,22 +170,16 @@ class Engine:
         for name in self.options.slots:
             self._start_claimer(name)
         self._forever("tuning", self._retuning.look_once)
-        listener = Listener(self.services.pools.server, self.wake)
-        loops.start_soon(self._listening, listener)
+        self._forever("listening", self._listener.keep_once)
         for name, step in Housekeeping(self).loops().items():
             self._forever(name, step)
 
     def _forever(self, name: str, step: Callable[[], Awaitable[float]]) -> None:
-        self._loops.start_soon(forever, name, step, self._on_outage, self.services.pools.renew)
+        pools = self.services.pools
+        self._loops.start_soon(forever, name, step, self._on_outage, pools.renew, pools.server.door.rest)
 
     def _start_claimer(self, name: str) -> None:
         self._forever(f"claiming {name}", self._claimers.add(name).claim_once)
-
-    async def _listening(self, listener: Listener) -> None:
-        try:
-            await forever("listening", listener.keep_once, self._on_outage)
-        finally:
-            listener.close()
 
     def _make_incarnation(self) -> Incarnation:
         return Incarnation(

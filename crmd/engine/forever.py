@@ -27,6 +27,7 @@ async def forever(
     step: Callable[[], Awaitable[float]],
     on_outage: Callable[[str], None],
     renew: Callable[[], Awaitable[None]] | None = None,
+    rest: Callable[[float], Awaitable[None]] = anyio.sleep,
 ) -> None:
     """Call `step` for ever, sleeping as many seconds as it answers.
 
@@ -39,6 +40,7 @@ async def forever(
         on_outage: Told one sentence when the database is lost, and "" when it is back.
         renew: Lets no open connection be used again; called when the server turns out to be read-only, since its
             sessions answer and lead to a demoted primary.
+        rest: Sleeps so many seconds after a failure, or less where there is reason to hope.
     """
     failures = 0
     while True:
@@ -63,7 +65,7 @@ async def forever(
             failures = 0
             await anyio.sleep(aligned(pause, anyio.current_time()))
             continue
-        await anyio.sleep(pause_seconds(failures, random.random()))  # noqa: S311 - jitter, not a secret
+        await rest(pause_seconds(failures, random.random()))  # noqa: S311 - jitter, not a secret
 
 
 def aligned(pause: float, now: float) -> float:

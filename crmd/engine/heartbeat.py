@@ -1,6 +1,7 @@
 """Keeps a daemon's leases alive, from a thread and over a connection of its own.
 
-Neither a busy pool nor a handler that blocks the event loop makes a live job look dead. The other side of the promise
+Neither a busy pool nor a handler that blocks the event loop makes a live job look dead. Should the server refuse that
+connection, as when others have taken all there are, a renewal goes by the engine's pool. The other side of the promise
 is kept here too: once the last renewal that was *sent* is older than the lease less a margin, the daemon stops trusting
 its leases, measured on a clock that goes on while the machine is suspended.
 """
@@ -19,17 +20,18 @@ from uuid import UUID, uuid4
 from crmd.clock import boot_seconds
 from crmd.engine.forever import pause_seconds
 from crmd.errors import CrmdError, OutdatedError
+from crmd.store.door import Rank
 from crmd.store.migrate import newest_known
 from crmd.store.pools import UNREACHABLE, connect
 from crmd.store.queries import load_queries
-from crmd.store.timeline import read_timeline
+from crmd.store.timeline import Timeline, read_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     import asyncpg
 
-    from crmd.store.pools import Connection, Pool, Server
+    from crmd.store.pools import Connection, Pool, Server, Session
 
 _LOG = logging.getLogger("crmd.engine")
 _SQL = load_queries("crmd.store")
@@ -38,6 +40,7 @@ MARGIN_SHARE = 0.1
 JOIN_SECONDS = 5.0
 # It waits at no door, so it is this that keeps a process from opening more than one connection a second beside those.
 RETRY_SECONDS = 1.0
+FAILURES = (*UNREACHABLE, CrmdError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Heartbeat:
         daemon_id: Of this incarnation.
         lease_seconds: How long a renewal holds.
         on_beat: Called in the event loop's thread after each renewal.
+        spare: The engine's pool, used in the event loop, for renewals that find no connection of their own.
         registered_at: On the clock of `boot_seconds`, before the registration was sent: its answer may have been late.
     """
 
@@ -65,12 +69,15 @@ class Heartbeat:
         lease_seconds: float,
         on_beat: Callable[[Beat], None],
         *,
+        spare: Pool,
         registered_at: float,
     ) -> None:
         self._server = server
         self._daemon_id = daemon_id
         self._lease_seconds = lease_seconds
         self._on_beat = on_beat
+        self._spare = spare
+        self._own: Session | None = None
         self._trusted_until = registered_at + lease_seconds * (1 - MARGIN_SHARE)
         self._main_loop = asyncio.get_running_loop()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -104,41 +111,66 @@ class Heartbeat:
     async def _beats(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._now_please = asyncio.Event()
-        connection: asyncpg.Connection[asyncpg.Record] | None = None
         failures = 0
         while not self._is_stopping:
             try:
-                if connection is None or connection.is_closed():
-                    connection = await connect(self._server, "crmd heartbeat", is_urgent=True)
-                await self._beat_once(connection)
+                await self._beat_over_own()
                 failures = 0
                 pause = self._lease_seconds / 3
-            except (*UNREACHABLE, CrmdError) as error:
+            except FAILURES as error:
                 failures += 1
-                _LOG.warning("the heartbeat did not reach the database (%s)", type(error).__name__)
-                if connection is not None:
-                    connection.terminate()
-                connection = None
+                self._drop_own()
+                is_beaten = await self._is_beaten_over_spare()
+                if failures == 1 or not is_beaten:
+                    way = "goes by the engine's pool" if is_beaten else "did not reach the database"
+                    _LOG.warning("the heartbeat %s (%s)", way, type(error).__name__)
                 pause = retry_seconds(failures, self._lease_seconds)
             await self._pause(pause)
-        if connection is not None:
-            connection.terminate()
+        self._drop_own()
 
-    async def _beat_once(self, connection: Connection) -> None:
+    async def _beat_over_own(self) -> None:
+        if self._own is None or self._own.is_closed():
+            self._own = await connect(self._server, "crmd heartbeat", rank=Rank.HEARTBEAT)
         sent_at = boot_seconds()
-        row = await connection.fetchrow(
-            _SQL.daemon_beat, self._daemon_id, self._lease_seconds, timeout=self._lease_seconds / 3
-        )
+        row = await self._ask(self._own)
+        # A pooler goes on to another server without a new connection for us.
+        timeline = None if self._server.statement_cache or row is None else await read_timeline(self._own)
+        self._beaten(row, timeline, sent_at)
+
+    async def _is_beaten_over_spare(self) -> bool:
+        if self._is_stopping or self._main_loop.is_closed():
+            return False
+        sent_at, seconds = boot_seconds(), self._lease_seconds / 3
+        asked = asyncio.run_coroutine_threadsafe(self._ask_over_spare(seconds), self._main_loop)
+        try:
+            self._beaten(*await asyncio.wait_for(asyncio.wrap_future(asked), seconds), sent_at)
+        except FAILURES:
+            return False
+        return True
+
+    async def _ask_over_spare(self, seconds: float) -> tuple[asyncpg.Record | None, Timeline | None]:
+        async with self._spare.acquire(timeout=seconds) as connection:
+            return await self._ask(connection), await read_timeline(connection)
+
+    async def _ask(self, connection: Connection) -> asyncpg.Record | None:
+        timeout = self._lease_seconds / 3
+        return await connection.fetchrow(_SQL.daemon_beat, self._daemon_id, self._lease_seconds, timeout=timeout)
+
+    def _beaten(self, row: asyncpg.Record | None, timeline: Timeline | None, sent_at: float) -> None:
         if row is None:
             self._is_stopping = True
             self._trusted_until = 0.0
             self._tell(Beat(None))
             return
+        self._server.primary.note(timeline)
         self._trusted_until = sent_at + self._lease_seconds * (1 - MARGIN_SHARE)
-        if not self._server.statement_cache:  # a pooler goes on to another server without a new connection for us
-            self._server.primary.note(await read_timeline(connection))
         if row["cancels"]:
             self._tell(Beat(row["cancels"]))
+
+    def _drop_own(self) -> None:
+        if self._own is not None:
+            self._own.terminate()
+        self._own = None
 
     def _tell(self, beat: Beat) -> None:
         if not self._main_loop.is_closed():

@@ -161,7 +161,12 @@ class Incarnation:
             self.daemon_id = await register(connection, self._version, self._queues, self._lease_seconds)
         self._pools.server.primary.live(self.daemon_id, self._timeline)
         self._heartbeat = Heartbeat(
-            self._pools.server, self.daemon_id, self._lease_seconds, self._beaten, registered_at=registered_at
+            self._pools.server,
+            self.daemon_id,
+            self._lease_seconds,
+            self._beaten,
+            spare=self._pools.work,
+            registered_at=registered_at,
         )
         self._heartbeat.start()
         self._on_begun(self.daemon_id)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from crmd.engine.forever import aligned
+from crmd.store.door import Rank
 from crmd.store.pools import connect, is_pooled
 from crmd.store.queries import load_queries
 
@@ -35,12 +36,16 @@ class Listener:
 
     Args:
         server: Where to connect; directly where a pooler is in between.
-        on_word: Told each word that arrives (a queue, `*`, or `!cancel`), and `*` after each new start.
+        on_word: Told each word that arrives (a queue, `*`, or `!cancel`), and `*` after each new start and each loss.
+
+    Attributes:
+        is_deaf: Words cannot be heard for the time being; not so where a pooler never lets one through.
     """
 
     def __init__(self, server: Server, on_word: Callable[[str], None]) -> None:
         self._server = server
         self._on_word = on_word
+        self.is_deaf = True
         self._connection: asyncpg.Connection[asyncpg.Record] | None = None
         self._timeline: Timeline | None = None
         self._lost = anyio.Event()
@@ -60,6 +65,9 @@ class Listener:
         if self._timeline != self._server.primary.known:
             self.close()
         if self._connection is None or self._connection.is_closed():
+            if not self.is_deaf:
+                self.is_deaf = True
+                self._on_word("*")
             return await self._begin()
         with anyio.move_on_after(PROBE_SECONDS / 2) as patience:
             channels = {row[0] for row in await self._connection.fetch(_SQL.listening)}
@@ -70,7 +78,7 @@ class Listener:
         return PROBE_SECONDS
 
     async def _begin(self) -> float:
-        self._connection = await connect(self._server, "crmd listener", is_direct=True)
+        self._connection = await connect(self._server, "crmd listener", is_direct=True, rank=Rank.LISTENER)
         lost = self._lost = anyio.Event()
         self._connection.add_termination_listener(lambda _: lost.set())
         self._timeline = self._server.primary.known
@@ -79,8 +87,10 @@ class Listener:
                 "database.dsn leads through a pooler and database.listen_dsn is not set: wake-ups come by polling"
             )
             self.close()
+            self.is_deaf = False
             return DEAF_SECONDS
         await self._connection.add_listener(CHANNEL, self._heard)
+        self.is_deaf = False
         self._on_word("*")
         return PROBE_SECONDS
 

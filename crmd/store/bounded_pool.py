@@ -1,4 +1,8 @@
-"""A pool in which no wait is without an end: neither for a connection, nor for giving one back over a dead link."""
+"""A pool in which no wait is without an end: neither for a connection, nor for giving one back over a dead link.
+
+While connections are paced it opens one at a time, and whoever wants one takes the first that is free: after an outage
+all go on with the first ones there are, instead of waiting for one each.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ import asyncpg
 from crmd.store.known_types import KnownTypesConnection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
     Base = asyncpg.Pool[asyncpg.Record]
@@ -32,13 +38,22 @@ class BoundedPool(Base):
         bounds: As for `asyncpg.create_pool`.
     """
 
-    __slots__ = ("_acquire_seconds", "_leave_seconds", "_release_seconds")
+    __slots__ = (
+        "_acquire_seconds",
+        "_going_to_idle",
+        "_is_one_opened",
+        "_is_paced",
+        "_leave_seconds",
+        "_moved",
+        "_release_seconds",
+    )
 
     def __init__(
         self,
         dsn: str,
         *,
         release_seconds: float,
+        is_paced: Callable[[], bool],
         acquire_seconds: float = ACQUIRE_SECONDS,
         **bounds: Any,  # noqa: ANN401 - asyncpg's own
     ) -> None:
@@ -54,6 +69,10 @@ class BoundedPool(Base):
         )
         self._acquire_seconds = acquire_seconds
         self._release_seconds = release_seconds
+        self._is_paced = is_paced
+        self._is_one_opened = False
+        self._going_to_idle = 0
+        self._moved = anyio.Event()
         self._leave_seconds = min(LEAVE_SECONDS, bounds["command_timeout"] / 2)
 
     def acquire(self, *, timeout: float | None = None) -> PoolAcquireContext[asyncpg.Record]:
@@ -69,6 +88,7 @@ class BoundedPool(Base):
         """Give a connection back; one over which nothing comes any more is closed."""
         with contextlib.suppress(TimeoutError):  # it is closed by now, and whoever used it is done with it
             await super().release(connection, timeout=self._release_seconds if timeout is None else timeout)
+        self._tell()
 
     async def opened(self) -> BoundedPool:
         """Itself, ready to be used."""
@@ -81,3 +101,24 @@ class BoundedPool(Base):
             with contextlib.suppress(TimeoutError), anyio.fail_after(self._leave_seconds):
                 await self.close()
             self.terminate()
+
+    async def _acquire(self, timeout: float | None) -> PoolConnectionProxy[asyncpg.Record]:  # noqa: ASYNC109 - as above
+        """What every way to a connection comes through."""
+        if not self._is_paced():
+            return await super()._acquire(timeout)  # type: ignore[misc, no-any-return]
+        with anyio.fail_after(timeout):
+            while not (is_idle := self.get_idle_size() > self._going_to_idle) and self._is_one_opened:
+                await self._moved.wait()
+            self._going_to_idle += is_idle
+            self._is_one_opened |= not is_idle
+            try:
+                return await super()._acquire(None)  # type: ignore[misc, no-any-return]
+            finally:
+                self._going_to_idle -= is_idle
+                self._is_one_opened &= is_idle
+                self._tell()
+
+    def _tell(self) -> None:
+        """Whoever waits is to look again."""
+        self._moved.set()
+        self._moved = anyio.Event()

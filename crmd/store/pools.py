@@ -17,7 +17,7 @@ import asyncpg
 from crmd.errors import UnreachableError
 from crmd.store.bounded_pool import BoundedPool
 from crmd.store.codecs import set_bytes_codec, set_object_codec
-from crmd.store.door import Door
+from crmd.store.door import Door, Rank
 from crmd.store.liveness import SERVER_SETTINGS, probe_link
 from crmd.store.primary import Primary
 from crmd.store.queries import load_queries
@@ -130,14 +130,14 @@ class Pools:
             await pool.expire_connections()
 
 
-async def connect(server: Server, name: str, *, is_direct: bool = False, is_urgent: bool = False) -> Session:
+async def connect(server: Server, name: str, *, is_direct: bool = False, rank: Rank = Rank.ENGINE) -> Session:
     """One connection outside the pools.
 
     Args:
         server: The server.
         name: Shown in pg_stat_activity.
         is_direct: Use `listen_dsn` where there is one.
-        is_urgent: Wait in no line; for the heartbeat, which has but this one.
+        rank: Whom it has to let go first while connections are paced.
 
     Raises:
         UnreachableError: The server does not answer, or refuses us.
@@ -146,7 +146,7 @@ async def connect(server: Server, name: str, *, is_direct: bool = False, is_urge
     if is_direct and server.listen_dsn is not None:
         arguments["dsn"] = server.listen_dsn
     try:
-        connection = await server.let_in(**arguments, is_urgent=is_urgent)
+        connection = await server.let_in(**arguments, rank=rank)
     except (*UNREACHABLE, asyncpg.PostgresError, ValueError) as error:
         raise UnreachableError(
             f"PostgreSQL cannot be reached: {_reason(error)}.",
@@ -181,17 +181,17 @@ async def open_pools(
     still = {"idle_in_transaction_session_timeout": str(STILL_MILLISECONDS)}
     async with contextlib.AsyncExitStack() as leaving:
 
-        async def opened(name: str, size: int, *how: Any) -> BoundedPool:  # noqa: ANN401 - as of _open_pool
-            pool = await _open_pool(server, name, size, *how)
+        async def opened(name: str, size: int, rank: Rank, *how: Any) -> BoundedPool:  # noqa: ANN401 - as of _open_pool
+            pool = await _open_pool(server, name, size, rank, *how)
             leaving.push_async_callback(pool.leave)
             return pool
 
         engine = set_bytes_codec, _leave_as_it_is
         pools = Pools(
             server,
-            work=await opened("crmd work", WORK_CONNECTIONS, *engine, still | WORK_SETTINGS),
-            control=await opened("crmd control", control_max, *engine, still),
-            plugins=await opened("crmd plugins", server.pool_max, set_object_codec),
+            work=await opened("crmd work", WORK_CONNECTIONS, Rank.WORK, *engine, still | WORK_SETTINGS),
+            control=await opened("crmd control", control_max, Rank.ENGINE, *engine, still),
+            plugins=await opened("crmd plugins", server.pool_max, Rank.JOBS, set_object_codec),
         )
         with server.primary.watched(partial(_renew_soon, pools.renew, asyncio.get_running_loop())):
             yield pools
@@ -200,7 +200,7 @@ async def open_pools(
 @contextlib.asynccontextmanager
 async def open_one_pool(server: Server, name: str, size: int) -> AsyncIterator[Pool]:
     """A further pool, whose JSON columns are plain objects; nothing is left behind in its sessions by who uses it."""
-    pool = await _open_pool(server, name, size, set_object_codec, reset=_leave_as_it_is)
+    pool = await _open_pool(server, name, size, Rank.ENGINE, set_object_codec, reset=_leave_as_it_is)
     try:
         with server.primary.watched(partial(_renew_soon, pool.expire_connections, asyncio.get_running_loop())):
             yield pool
@@ -212,16 +212,18 @@ async def _open_pool(
     server: Server,
     name: str,
     size: int,
+    rank: Rank,
     init: Callable[[Connection], Any],
     reset: Callable[[Connection], Any] | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> BoundedPool:
     bounds = {**server.connect_arguments(name), "release_seconds": server.statement_timeout_seconds * 0.1}
+    bounds["is_paced"] = lambda: server.door.is_paced
     if server.statement_cache:  # a pooler of transactions refuses settings of a session
         bounds["server_settings"] |= settings or {}
-    if is_patient := reset is None:  # a job waits longer than a loop, which comes again
+    if rank is Rank.JOBS:  # a job waits longer than a loop, which comes again
         bounds["acquire_seconds"] = ACQUIRE_SECONDS
-    let_in = partial(server.let_in, is_patient=is_patient)
+    let_in = partial(server.let_in, rank=rank)
     return await BoundedPool(**bounds, connect=let_in, min_size=0, max_size=size, init=init, reset=reset).opened()
 
 
