@@ -74,7 +74,7 @@ async def test_a_failed_opening_lets_the_next_try(workbench: Workbench, monkeypa
             await anyio.sleep(0.05)
             failures.append("refused")
             raise ConnectionRefusedError
-        return await connect(*args, **kwargs)  # type: ignore[arg-type]
+        return await connect(*args, **kwargs)  # type: ignore[arg-type]  # whatever is passed on
 
     monkeypatch.setattr(server.primary, "connect", fail_first)
     ends: list[object] = []

@@ -105,14 +105,14 @@ class BoundedPool(Base):
     async def _acquire(self, timeout: float | None) -> PoolConnectionProxy[asyncpg.Record]:  # noqa: ASYNC109 - as above
         """What every way to a connection comes through."""
         if not self._is_paced():
-            return await super()._acquire(timeout)  # type: ignore[misc, no-any-return]
+            return await super()._acquire(timeout)  # type: ignore[misc, no-any-return]  # asyncpg does not tell of it
         with anyio.fail_after(timeout):
             while not (is_idle := self.get_idle_size() > self._going_to_idle) and self._is_one_opened:
                 await self._moved.wait()
             self._going_to_idle += is_idle
             self._is_one_opened |= not is_idle
             try:
-                return await super()._acquire(None)  # type: ignore[misc, no-any-return]
+                return await super()._acquire(None)  # type: ignore[misc, no-any-return]  # as above
             finally:
                 self._going_to_idle -= is_idle
                 self._is_one_opened &= is_idle

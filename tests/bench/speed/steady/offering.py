@@ -1,7 +1,8 @@
 """Offers jobs at scheduled times, whatever happens: an open loop, as the world outside is one.
 
-An offer that finds no database for a second is given up as refused. One whose answer was lost is not made again: nobody
-knows whether it stands, so it counts as unknown. Only what was acknowledged has to be done.
+An offer that finds no database for a second is given up as refused. Nobody knows whether one stands whose answer was
+lost: with a key it is made again at once, as by whoever has to know, and without it counts as unknown. Only what was
+acknowledged has to be done.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ STATEMENT_SECONDS = 10.0
 TURN_SECONDS = 0.002
 RETRY_SECONDS = 0.02
 ENQUEUE = "SELECT crmd.enqueue('work', $1::jsonb)"
+KEYED = "SELECT crmd.enqueue('work', $1::jsonb, unique_key => $2, unique_scope => 'for', unique_seconds => 60)"
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Offers:
         acknowledged: Number and id of those that the database has taken.
         refused: So many found no database in time.
         unknown: Numbers of those whose answer was lost.
+        are_keyed: Whether they carry keys now, by which no offer that is made twice is two jobs.
     """
 
     database: Database
@@ -48,6 +51,7 @@ class Offers:
     acknowledged: dict[int, UUID] = field(default_factory=dict)
     refused: int = 0
     unknown: set[int] = field(default_factory=set)
+    are_keyed: bool = False
     _queue: asyncio.Queue[tuple[int, float]] = field(default_factory=asyncio.Queue)
     _clients: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -90,11 +94,11 @@ class Offers:
         try:
             while True:
                 number, scheduled = await self._queue.get()
-                connection = await self._connected(connection, scheduled)
-                if connection is None:
-                    self.refused += 1
+                while (connection := await self._connected(connection, scheduled)) is not None:
+                    if await self._is_answered(connection, number) or not self.are_keyed:
+                        break
                 else:
-                    await self._send(connection, number)
+                    self.refused += 1
                 self._queue.task_done()
         finally:
             if connection is not None:
@@ -110,13 +114,18 @@ class Offers:
                 return None
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def _send(self, connection: Connection, number: int) -> None:
+    async def _is_answered(self, connection: Connection, number: int) -> bool:
+        arguments = [ENQUEUE, f'{{"number": {number}}}']
+        if self.are_keyed:
+            arguments = [KEYED, arguments[1], str(number)]
         try:
-            job_id = await connection.fetchval(ENQUEUE, f'{{"number": {number}}}', timeout=STATEMENT_SECONDS)
+            job_id = await connection.fetchval(*arguments, timeout=STATEMENT_SECONDS)
         except UNREACHABLE:
             self.unknown.add(number)
             connection.terminate()
+            return False
         except asyncpg.PostgresError as error:
             raise BenchError(f"an enqueue failed: {error}") from error
-        else:
-            self.acknowledged[number] = UUID(bytes=job_id.bytes)
+        self.unknown.discard(number)
+        self.acknowledged[number] = UUID(bytes=job_id.bytes)
+        return True

@@ -32,6 +32,7 @@ class Phase:
         harm: What goes wrong meanwhile.
         rate: Jobs offered a second.
         share: How long it takes, of a usual phase.
+        is_keyed: Offers carry keys, since answers to some get lost.
         is_continued: It begins while jobs of the one before may wait.
         p99_max_ms: What the wait for the start may not exceed.
         done_min: The share of what was offered that has to be done when it ends.
@@ -41,6 +42,7 @@ class Phase:
     harm: Callable[[Stage, float], AbstractAsyncContextManager[None]] = trouble.nothing
     rate: float = RATE
     share: float = 1.0
+    is_keyed: bool = False
     is_continued: bool = False
     p99_max_ms: float | None = None
     done_min: float | None = DONE_MIN
@@ -51,9 +53,9 @@ PHASES = (
     Phase(name="four readers", harm=trouble.readers, p99_max_ms=P99_MAX_MS),
     Phase(name="held snapshot", harm=trouble.snapshot, share=1.6, p99_max_ms=P99_MAX_MS),
     Phase(name="2,400 jobs/s after it", rate=SURGE, is_continued=True),
-    Phase(name="sessions terminated", harm=trouble.terminated),
+    Phase(name="sessions terminated", harm=trouble.terminated, is_keyed=True),
     Phase(name="connections exhausted", harm=trouble.exhausted),
-    Phase(name="database stopped", harm=trouble.stopped, done_min=None),
+    Phase(name="database stopped", harm=trouble.stopped, is_keyed=True, done_min=None),
     Phase(name="two daemons, kills", harm=trouble.killed),
 )
 
@@ -85,6 +87,7 @@ async def pass_through(stage: Stage, phase: Phase, seconds: float) -> Passed:
     if not phase.is_continued:
         await stage.until_done()
     database, offers, length = stage.database, stage.offers, phase.share * seconds
+    offers.are_keyed = phase.is_keyed
     first, server = offers.offered, database.cluster.pid
     wal, used, used_there = await database.wal_bytes(), stage.used_by_daemons, database.cluster.used_seconds
     async with stage.watched() as samples:
