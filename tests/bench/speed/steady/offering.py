@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from speed.database import Connection, Database
 
-CLIENTS = 16
+CLIENTS = 8
 PATIENCE_SECONDS = 1.0
 STATEMENT_SECONDS = 10.0
 TURN_SECONDS = 0.002

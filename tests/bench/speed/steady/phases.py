@@ -55,7 +55,7 @@ PHASES = (
     Phase(name="2,400 jobs/s after it", rate=SURGE, is_continued=True),
     Phase(name="sessions terminated", harm=trouble.terminated, is_keyed=True),
     Phase(name="connections exhausted", harm=trouble.exhausted),
-    Phase(name="database stopped", harm=trouble.stopped, is_keyed=True, done_min=None),
+    Phase(name="database stopped", harm=trouble.stopped, done_min=None),
     Phase(name="two daemons, kills", harm=trouble.killed),
 )
 
