@@ -19,6 +19,9 @@ URGENT_SECONDS = 0.05
 # A claim visits about so many lanes: with more slots than that each gets several jobs at a turn. With fewer lanes the
 # turns are shorter and come round more often, so that even a small limit that all share is shared by turns.
 LANES_PER_CLAIM = 48
+# No turn is longer than so many times what a lane was last granted at the most: where a limit leaves each lane a few jobs,
+# a claim for many slots asks more lanes for less.
+GRANTED_SHARE = 2
 # So many times the free slots are asked for, and a few, since a lane may have less work or room than its turn.
 ASKED_SHARE = 2
 ASKED_MORE = 8
@@ -57,6 +60,7 @@ class Turns:
         self._urgent: list[str] = []
         self._played_owners: dict[str, float] = {}
         self._played_lanes: dict[str, float] = {}
+        self._granted_most = float("inf")
         self.after = self.after_urgent = ""
         self.wake()
 
@@ -150,6 +154,7 @@ class Turns:
         """
         most = slots * ASKED_SHARE + ASKED_MORE
         turn = -(-slots // LANES_PER_CLAIM) if self._active >= LANES_PER_CLAIM else -(-most // TURNS_MAX)
+        turn = int(min(turn, GRANTED_SHARE * self._granted_most))
         turns = self._urgent_turns(slots, turn)
         left = most - sum(count for _, count in turns)
         while left > 0 and len(turns) < TURNS_MAX and (owner := self._owners.first()) is not None:
@@ -195,6 +200,8 @@ class Turns:
             self._lanes[self._owner_of[lane]].place(lane, passed)
         self._played_owners.clear()
         self._played_lanes.clear()
+        if granted := [turn.granted for turn in outcomes.values() if turn.granted > 0]:
+            self._granted_most = max(granted)
         for lane, turn in outcomes.items():
             if lane not in self._owner_of:  # all was forgotten while the claim was under way
                 continue
