@@ -234,21 +234,3 @@ def is_paused(row: Any, paused: Container[str]) -> bool:  # noqa: ANN401 - a row
     """Whether an operator lets a lane rest: one of its keys, its job type, or its workspace."""
     implied = (f"type:{row['type']}", f"workspace/{row['workspace_id']}")
     return bool(paused) and any(key in paused for key in (*implied, *row["lane"].split(" ")))
-
-
-def admitted(lanes: Sequence[str | None], room: Mapping[str, int | None]) -> list[bool]:
-    """Which jobs of a handful may start, in order: each takes one of every key of its lane.
-
-    Args:
-        lanes: Of each job; None: it needs no key.
-        room: How many more each key allows; None: any number.
-    """
-    free = {key: left for key, left in room.items() if left is not None}
-    answers = []
-    for lane in lanes:
-        keys = [key for key in (lane or "").split(" ") if key in free]
-        may_start = all(free[key] > 0 for key in keys)
-        for key in keys if may_start else ():
-            free[key] -= 1
-        answers.append(may_start)
-    return answers

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from crmd.lanes import admitted
 from crmd.store import jobs, leases
 from crmd.store.queries import load_queries
 
@@ -201,3 +200,21 @@ async def _chosen(connection: Connection, waiting: Sequence[Any], local_free: Ma
     rows = await connection.fetch(_SQL.keys_room, keys, list(local_free), list(local_free.values()))
     may_start = admitted(lanes, {row["key"]: row["room"] for row in rows})
     return [row["id"] for row, is_admitted in zip(waiting, may_start, strict=True) if is_admitted]
+
+
+def admitted(lanes: Sequence[str | None], room: Mapping[str, int | None]) -> list[bool]:
+    """Which jobs of a handful may start, in order: each takes one of every key of its lane.
+
+    Args:
+        lanes: Of each job; None: it needs no key.
+        room: How many more each key allows; None: any number.
+    """
+    free = {key: left for key, left in room.items() if left is not None}
+    answers = []
+    for lane in lanes:
+        keys = [key for key in (lane or "").split(" ") if key in free]
+        may_start = all(free[key] > 0 for key in keys)
+        for key in keys if may_start else ():
+            free[key] -= 1
+        answers.append(may_start)
+    return answers

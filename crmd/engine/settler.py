@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     Settled: TypeAlias = tuple[Run, Outcome]
 
 _LOG = logging.getLogger("crmd.engine")
-BATCH_MAX = 1000
+BATCH_MAX = 1024
 
 
 class Settler:
