@@ -19,7 +19,7 @@ URGENT_SECONDS = 0.05
 # A claim visits about so many lanes: with more slots than that each gets several jobs at a turn. With fewer lanes the
 # turns are shorter and come round more often, so that even a small limit that all share is shared by turns.
 LANES_PER_CLAIM = 48
-# No turn is longer than so many times what a lane was last granted at the most: where a limit leaves each lane a few jobs,
+# No turn is longer than so many times what any lane was granted last: where a limit leaves each a few jobs,
 # a claim for many slots asks more lanes for less.
 GRANTED_SHARE = 2
 # So many times the free slots are asked for, and a few, since a lane may have less work or room than its turn.
