@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import crmd
 from crmd import lanes
+from crmd.engine.handover import admitted
 from crmd.engine.heartbeat import register
-from crmd.lanes import Turn, Turns, admitted, is_paused
+from crmd.lanes import Turn, Turns, is_paused
 from crmd.store import lane_claims, leases
 from crmd.store.leases import RequeuedRow, Token
 
@@ -122,6 +123,23 @@ def test_resting_lanes_are_asked_when_nothing_else_is_there() -> None:
         seen.update(lane for lane, _ in asked)
         turns.settle({lane: FULL for lane, _ in asked}, {})
     assert len(seen) == 600
+
+
+def test_small_limits_make_a_claim_ask_more_lanes() -> None:
+    """Where each lane is granted a few jobs, the next claim asks as many lanes as fill the slots; and back again."""
+    turns = knowing(*[row(f"l{number:03}") for number in range(400)])
+
+    def asked(limit: int) -> list[int]:
+        plan = turns.plan(1000, {})
+        turns.settle({lane: Turn(min(wanted, limit), min(wanted, limit)) for lane, wanted in plan}, {})
+        return [wanted for _, wanted in plan]
+
+    first = asked(5)
+    assert sum(min(wanted, 5) for wanted in first) < 1000
+    assert sum(min(wanted, 5) for wanted in asked(5)) >= 1000
+    assert asked(1000)[0] == 10
+    assert asked(1000)[0] == 20
+    assert asked(1000) == first
 
 
 def test_critical_work_comes_first_and_leaves_half() -> None:
