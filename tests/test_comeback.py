@@ -74,7 +74,7 @@ async def test_a_fleet_does_not_storm_a_restarted_server(server: PrivateServer, 
         came = arrivals(server, started_at)
         assert len(came) == DAEMONS
         every = [at for instants in came.values() for at in instants]
-        assert len(every) > 2 * A_SECOND * DAEMONS  # without a pace nearly all of them would come in the first second
+        assert len(every) > 1.5 * A_SECOND * DAEMONS  # without a pace nearly all of them would come in the first second
         assert most_within_a_second(every) <= A_SECOND * DAEMONS
         # On a busy machine what was begun in one second is let in within another.
         assert max(most_within_a_second(instants) for instants in came.values()) <= 2 * A_SECOND

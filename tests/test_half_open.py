@@ -91,9 +91,9 @@ async def test_a_silent_listener_is_opened_anew(crmd_dsn: str, monkeypatch: pyte
         with anyio.fail_after(PATIENCE_SECONDS):
             assert await hearing.listen_once() == 0.0
             await hearing.listen_once()
-            assert words == ["*", "*"]
+            assert words == ["*", "*", "*"]  # also when it was lost, since queues have to be polled until then
             await outside.execute("SELECT pg_notify('crmd_wake', 'fast')")
-            while words[2:] != ["fast"]:  # noqa: ASYNC110 - told by another connection
+            while words[3:] != ["fast"]:  # noqa: ASYNC110 - told by another connection
                 await anyio.sleep(0.01)
         await outside.close()
         hearing.close()

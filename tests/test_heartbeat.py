@@ -17,6 +17,7 @@ from crmd.errors import UnreachableError
 from crmd.store import jobs, leases
 from crmd.store.door import TURNS_MAX
 from crmd.store.leases import Token
+from crmd.store.pools import connect
 
 if TYPE_CHECKING:
     from crmd.testing import Workbench
@@ -177,6 +178,26 @@ async def test_a_heart_without_a_connection_goes_by_the_pool(
     await heart.stop()
 
 
+async def test_a_blocked_loop_keeps_no_heart_waiting(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Refused while the event loop stands still, where the pool is, it tries its own way again as soon as ever."""
+    refused: list[float] = []
+
+    async def refuse_at_first(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever is passed on
+        if len(refused) < 10:
+            refused.append(time.monotonic())
+            raise UnreachableError("PostgreSQL cannot be reached.")
+        return await connect(*args, **kwargs)
+
+    monkeypatch.setattr("crmd.engine.heartbeat.connect", refuse_at_first)
+    daemon_id, heart = await beating(workbench, 3.0, [])
+    before = await workbench._pool.fetchval(UNTIL, daemon_id)
+    time.sleep(6)  # noqa: ASYNC251 - what a handler does that never awaits
+    assert heart.is_trusted
+    assert await workbench._pool.fetchval(UNTIL, daemon_id) > before
+    assert len(refused) == 10
+    await heart.stop()
+
+
 async def test_a_heart_that_reaches_nobody_is_not_trusted(
     workbench: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,7 +207,7 @@ async def test_a_heart_that_reaches_nobody_is_not_trusted(
         raise UnreachableError("PostgreSQL cannot be reached.")
 
     monkeypatch.setattr("crmd.engine.heartbeat.connect", refuse)
-    monkeypatch.setattr(Heartbeat, "_ask_over_spare", refuse)
+    monkeypatch.setattr(Heartbeat, "_beat_over_spare", refuse)
     _, heart = await beating(workbench, 0.6, [])
     with anyio.fail_after(WAIT_SECONDS):
         while heart.is_trusted:  # noqa: ASYNC110 - it is a clock that ends it

@@ -28,6 +28,7 @@ from crmd.store.timeline import Timeline, read_timeline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
 
     import asyncpg
 
@@ -78,6 +79,7 @@ class Heartbeat:
         self._on_beat = on_beat
         self._spare = spare
         self._own: Session | None = None
+        self._by_spare: Future[None] | None = None
         self._trusted_until = registered_at + lease_seconds * (1 - MARGIN_SHARE)
         self._main_loop = asyncio.get_running_loop()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -102,6 +104,8 @@ class Heartbeat:
     async def stop(self) -> None:
         """End the thread; waits a little for it, without holding up the loop."""
         self._is_stopping = True
+        if self._by_spare is not None:
+            self._by_spare.cancel()
         self.beat_soon()
         await asyncio.to_thread(self._thread.join, JOIN_SECONDS)
 
@@ -120,10 +124,7 @@ class Heartbeat:
             except FAILURES as error:
                 failures += 1
                 self._drop_own()
-                is_beaten = await self._is_beaten_over_spare()
-                if failures == 1 or not is_beaten:
-                    way = "goes by the engine's pool" if is_beaten else "did not reach the database"
-                    _LOG.warning("the heartbeat %s (%s)", way, type(error).__name__)
+                self._go_by_spare(type(error).__name__, is_first=failures == 1)
                 pause = retry_seconds(failures, self._lease_seconds)
             await self._pause(pause)
         self._drop_own()
@@ -137,33 +138,40 @@ class Heartbeat:
         timeline = None if self._server.statement_cache or row is None else await read_timeline(self._own)
         self._beaten(row, timeline, sent_at)
 
-    async def _is_beaten_over_spare(self) -> bool:
-        if self._is_stopping or self._main_loop.is_closed():
-            return False
-        sent_at, seconds = boot_seconds(), self._lease_seconds / 3
-        asked = asyncio.run_coroutine_threadsafe(self._ask_over_spare(seconds), self._main_loop)
-        try:
-            self._beaten(*await asyncio.wait_for(asyncio.wrap_future(asked), seconds), sent_at)
-        except FAILURES:
-            return False
-        return True
+    def _go_by_spare(self, why: str, *, is_first: bool) -> None:
+        """Nothing waits for it here: the event loop may stand still, and our next try may come through."""
+        if not (self._is_stopping or self._main_loop.is_closed() or (self._by_spare and not self._by_spare.done())):
+            beat = self._beat_over_spare(why, is_first=is_first)
+            self._by_spare = asyncio.run_coroutine_threadsafe(beat, self._main_loop)
 
-    async def _ask_over_spare(self, seconds: float) -> tuple[asyncpg.Record | None, Timeline | None]:
-        async with self._spare.acquire(timeout=seconds) as connection:
-            return await self._ask(connection), await read_timeline(connection)
+    async def _beat_over_spare(self, why: str, *, is_first: bool) -> None:
+        try:
+            async with self._spare.acquire(timeout=self._lease_seconds / 3) as connection:
+                sent_at = boot_seconds()
+                row = await self._ask(connection)
+                self._beaten(row, await read_timeline(connection), sent_at)
+        except FAILURES:
+            if not self._is_stopping:
+                _LOG.warning("the heartbeat did not reach the database (%s)", why)
+        else:
+            if is_first:
+                _LOG.warning("the heartbeat goes by the engine's pool (%s)", why)
 
     async def _ask(self, connection: Connection) -> asyncpg.Record | None:
         timeout = self._lease_seconds / 3
         return await connection.fetchrow(_SQL.daemon_beat, self._daemon_id, self._lease_seconds, timeout=timeout)
 
     def _beaten(self, row: asyncpg.Record | None, timeline: Timeline | None, sent_at: float) -> None:
+        if self._is_stopping:
+            return
         if row is None:
             self._is_stopping = True
             self._trusted_until = 0.0
             self._tell(Beat(None))
             return
         self._server.primary.note(timeline)
-        self._trusted_until = sent_at + self._lease_seconds * (1 - MARGIN_SHARE)
+        # Of two that are under way at a time the later may be told first.
+        self._trusted_until = max(self._trusted_until, sent_at + self._lease_seconds * (1 - MARGIN_SHARE))
         if row["cancels"]:
             self._tell(Beat(row["cancels"]))
 
