@@ -9,6 +9,7 @@ import pytest
 import sample_jobs
 
 from crmd.engine.pulse import BEAT_SECONDS, DRAINING_SECONDS, Pulse
+from crmd.engine.reaper import reap_once
 
 if TYPE_CHECKING:
     from crmd.testing import Workbench
@@ -89,6 +90,21 @@ async def test_the_next_look_is_when_a_lease_runs_out(
     pulse = Pulse(workbench._pool, list, lambda: None)
     await workbench._pool.execute(statement)
     assert least <= await pulse.beat_once() <= most
+
+
+async def test_after_a_restart_a_lease_runs_out_later(workbench: Workbench) -> None:
+    """Nobody is buried before each had the time of a lease anew, and the look comes then and not up to a second later."""
+    await workbench._pool.execute(
+        "UPDATE crmd.daemon SET lease_until = crmd.clock() - interval '1 second',"
+        " beat_at = crmd.clock() - interval '1.5 seconds' - (clock_timestamp() - pg_postmaster_start_time())"
+    )
+    pulse = Pulse(workbench._pool, list, lambda: None)
+    assert 0.0 <= await pulse.beat_once() <= 0.505
+    assert not pulse.is_due("reaping")
+    assert await reap_once(workbench._pool) == 0
+    await workbench._pool.execute("UPDATE crmd.daemon SET beat_at = beat_at + interval '500 ms'")
+    assert await pulse.beat_once() == BEAT_SECONDS
+    assert pulse.is_due("reaping")
 
 
 async def test_a_lease_of_nobody_is_due(workbench: Workbench) -> None:
