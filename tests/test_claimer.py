@@ -43,9 +43,9 @@ COMPLETED = "SELECT count(*) FROM crmd.archive WHERE status = 'completed'"
 class Parts:
     """The moving parts of a daemon, each stepped by the test."""
 
-    def __init__(self, workbench: Workbench) -> None:
+    def __init__(self, workbench: Workbench, slots: int = 10) -> None:
         self.settler = Settler(workbench._pool, lambda _: None)
-        self.executor = Executor(workbench.everything.services, self.settler, {"fast": 10, "normal": 10})
+        self.executor = Executor(workbench.everything.services, self.settler, {"fast": slots, "normal": 10})
         self.queue = self.executor.queues["fast"]
         self.tuning = UNTUNED
         self.claimer = Claimer(
@@ -68,9 +68,9 @@ async def enqueue_plain(workbench: Workbench) -> None:
 
 
 @asynccontextmanager
-async def parts(workbench: Workbench) -> AsyncIterator[Parts]:
+async def parts(workbench: Workbench, slots: int = 10) -> AsyncIterator[Parts]:
     """Their drainers end with the test."""
-    made = Parts(workbench)
+    made = Parts(workbench, slots)
     yield made
     await made.executor.close()
 
@@ -131,6 +131,28 @@ async def test_no_more_is_claimed_than_there_are_slots(workbench: Workbench, mon
         assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.lease") == 10
         moving.queue.buffer.clear()
         moving.executor.runs.clear()
+
+
+async def test_the_server_claims_while_a_batch_runs(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A claim takes half of many slots, and the next is sent before what it got begins to run."""
+    await jobs.enqueue_many(workbench._pool, NewJobs(type="add-one", payloads=[b"{}"] * 1000))
+    claim = leases.claim_ready
+    asked: list[tuple[int, int]] = []  # for how many, and how many had not begun
+
+    async with parts(workbench, slots=256) as moving, anyio.create_task_group() as tasks:
+
+        async def claimed(*args: Any) -> list[Any]:  # noqa: ANN401 - whatever is passed on
+            asked.append((args[3], len(moving.queue.buffer)))
+            return await claim(*args)
+
+        monkeypatch.setattr(leases, "claim_ready", claimed)
+        tasks.start_soon(forever, "claiming", moving.claimer.claim_once, lambda _: None)
+        with anyio.fail_after(10.0):
+            while moving.settler.backlog < 1000:  # noqa: ASYNC110 - the drainers do it
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+    assert asked[0] == (128, 0)
+    assert (128, 128) in asked
 
 
 async def test_what_ran_already_is_not_recovered(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

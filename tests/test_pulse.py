@@ -93,7 +93,7 @@ async def test_the_next_look_is_when_a_lease_runs_out(
 
 
 async def test_after_a_restart_a_lease_runs_out_later(workbench: Workbench) -> None:
-    """Nobody is buried before each had the time of a lease anew, and the look comes then and not up to a second later."""
+    """Nobody is buried before each had the time of a lease anew; the look comes then, and not up to a second later."""
     await workbench._pool.execute(
         "UPDATE crmd.daemon SET lease_until = crmd.clock() - interval '1 second',"
         " beat_at = crmd.clock() - interval '1.5 seconds' - (clock_timestamp() - pg_postmaster_start_time())"

@@ -215,5 +215,5 @@ NAMED_SECTIONS: dict[str, type[Struct]] = {
 FREE_SECTIONS = frozenset({"embedded"})
 """Tables whose keys crmd does not know: `[embedded]` holds PostgreSQL parameters."""
 
-DEFAULT_QUEUES = {"fast": Queue(slots=1024), "normal": Queue(slots=128), "slow": Queue(slots=32)}
+DEFAULT_QUEUES = {"fast": Queue(slots=2048), "normal": Queue(slots=128), "slow": Queue(slots=32)}
 """The queues that always exist; `[queues.<name>]` changes them or adds further ones."""

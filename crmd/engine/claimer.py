@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 _SQL = load_queries("crmd.store")
 RESTART_SECONDS = 1.0
 PAUSE_SECONDS = 0.05
-# Under load a claim waits until this share of the slots is free, so that batches stay worth their round trip.
-ROOM_SHARE = 0.5
-ROOM_WAIT_SECONDS = 0.02
 # After so many claims in a row that found work nobody needs to wake us: a NOTIFY lines up all commits of the server.
 BUSY_CLAIMS = 8
 
@@ -121,9 +118,9 @@ class Claimer:
                 await self._nap(seconds)
                 return 0.0
             self._is_napping = False
-        await self._wait_for_room()
+        await self._queue.until_a_claim_pays()
         self._woken = anyio.Event()
-        wanted = self._queue.free
+        wanted = self._queue.claimable
         found = await self._claim(wanted, self.daemon_id)
         self._found_in_a_row = self._found_in_a_row + 1 if found else 0
         if found or not self.is_idle:
@@ -147,17 +144,6 @@ class Claimer:
         longest = aligned(self._poll_max_seconds(), anyio.current_time())
         await self._sleep(longest if seconds == math.inf else min(max(seconds, 0.01), longest) * jitter)
         self._is_napping = seconds == math.inf and not self._woken.is_set()
-
-    async def _wait_for_room(self) -> None:
-        queue = self._queue
-        enough = max(1, int(queue.slots * ROOM_SHARE))
-        if queue.free >= enough:
-            return
-        while queue.free == 0:
-            await queue.until_room_is_made()
-        with anyio.move_on_after(ROOM_WAIT_SECONDS):
-            while queue.free < enough:
-                await queue.until_room_is_made()
 
     async def _claim(self, wanted: int, daemon_id: UUID) -> int:
         await self._recover_unknown(daemon_id)

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 SLICE_SECONDS = 0.005
 # Processes for suspects, beside the slots of the queues.
 SUSPECTS_MAX = 8
-# How long drainers may take to end when the engine does; those that don't are left to the end of the process.
+# How long drainers may take to end when the engine does; the others are left to the end of the process.
 CLOSE_SECONDS = 1.0
 
 
@@ -111,9 +111,7 @@ class Executor:
     def stop_overdue(self) -> None:
         """Cancel every job that has run for longer than its type allows; give up what does not let itself be."""
         now = boot_seconds()
-        for run in list(self.runs.values()):
-            if run.scope is None:
-                continue
+        for run in [run for run in self.runs.values() if run.scope is not None]:
             if run.stop is None and now > run.deadline:
                 run.halt(Stop.TIMEOUT)
             elif run.stop is not None and now > run.stopped + GIVE_UP_SECONDS:
@@ -209,6 +207,7 @@ class Executor:
         is_wanted = True
         own_task.begin()
         try:
+            await queue.give_way()
             while queue.buffer and is_wanted:
                 with anyio.CancelScope() as scope:
                     self._drainers[cast("asyncio.Task[None]", asyncio.current_task())] = (queue, scope)

@@ -6,11 +6,18 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 
 if TYPE_CHECKING:
     from uuid import UUID
 
     from crmd.engine.run import Run
+
+# A claim takes half of a queue's slots, so that the server works at the next one while these run; all of a few.
+CLAIM_SHARE = 0.5
+CLAIM_MIN = 64
+# Under load a claim waits for that much room, so that batches stay worth their round trip.
+ROOM_WAIT_SECONDS = 0.02
 
 
 class Queue:
@@ -43,6 +50,27 @@ class Queue:
     def free(self) -> int:
         """How many jobs may be claimed now."""
         return max(self.slots - self.taken, 0)
+
+    @property
+    def claimable(self) -> int:
+        """How many jobs one claim may ask for now."""
+        return min(self.free, max(int(self.slots * CLAIM_SHARE), CLAIM_MIN))
+
+    async def until_a_claim_pays(self) -> None:
+        """Wait until there is some room, and a little longer for more of it."""
+        enough = max(1, int(self.slots * CLAIM_SHARE))
+        while self.free == 0:
+            await self.until_room_is_made()
+        if self.free >= enough:
+            return
+        with anyio.move_on_after(ROOM_WAIT_SECONDS):
+            while self.free < enough:
+                await self.until_room_is_made()
+
+    async def give_way(self) -> None:
+        """Leave a turn of the loop to the claimer, if it is many jobs that are to run before the next."""
+        if len(self.buffer) >= CLAIM_MIN:
+            await anyio.lowlevel.checkpoint()
 
     def make_room(self) -> None:
         """A job has ended, or there are more slots: whoever waits for room looks again. Called for every job."""
