@@ -189,17 +189,12 @@ class Turns:
         return lane
 
     def settle(self, outcomes: Mapping[str, Turn], weights: Mapping[str, float]) -> None:
-        """Take back what the plan played, and charge what the lanes really got.
+        """Charge what the lanes really got instead of what the plan played.
 
         A lane that got less than it was granted has run dry, and is forgotten until it is seen again. One that was
         granted nothing, since a key of it is full or closed, rests.
         """
-        for owner, passed in self._played_owners.items():
-            self._owners.place(owner, passed)
-        for lane, passed in self._played_lanes.items():
-            self._lanes[self._owner_of[lane]].place(lane, passed)
-        self._played_owners.clear()
-        self._played_lanes.clear()
+        played = self._charge_played(outcomes, weights)
         if granted := [turn.granted for turn in outcomes.values() if turn.granted > 0]:
             self._granted_most = max(granted)
         for lane, turn in outcomes.items():
@@ -209,10 +204,28 @@ class Turns:
                 self._rest(lane)
                 continue
             self.freed(lane)
-            self._charge(lane, turn.got, weights)
+            if lane not in played:
+                self._charge(lane, turn.got, weights)
             if turn.got < turn.granted or (turn.got and self._active >= LANES_KNOWN_MAX):
                 self._leave(lane)
                 del self._owner_of[lane]
+
+    def _charge_played(self, outcomes: Mapping[str, Turn], weights: Mapping[str, float]) -> Container[str]:
+        """Place those whose turns the plan played, where it has not placed them right; answers the lanes."""
+        owners, played, self._played_owners, self._played_lanes = self._played_owners, self._played_lanes, {}, {}
+        for lane in played:
+            if lane in outcomes and (got := outcomes[lane].got):
+                owner = self._owner_of[lane]
+                owners[owner] += got / weights.get(owner, 1.0)
+                played[lane] += got
+        for owner, passed in owners.items():
+            if self._owners.passed(owner) != passed:
+                self._owners.place(owner, passed)
+        for lane, passed in played.items():
+            lanes = self._lanes[self._owner_of[lane]]
+            if lanes.passed(lane) != passed:
+                lanes.place(lane, passed)
+        return played
 
     def _charge(self, lane: str, got: int, weights: Mapping[str, float]) -> None:
         if got:

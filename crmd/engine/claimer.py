@@ -24,7 +24,7 @@ from crmd.store.queries import load_queries
 from crmd.tuning import UNTUNED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from uuid import UUID
 
     from crmd.engine.executor import Executor
@@ -97,7 +97,7 @@ class Claimer:
         self._turns.forget()
         self.wake()
 
-    def freed(self, lanes: Sequence[str]) -> None:
+    def freed(self, lanes: Iterable[str]) -> None:
         """Jobs of these lanes have ended here: what they held is free for the next."""
         for lane in lanes:
             self._turns.freed(lane)

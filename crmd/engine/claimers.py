@@ -75,11 +75,11 @@ class Claimers:
 
     def freed(self, settled: Iterable[Settled]) -> None:
         """Jobs have ended: what those with keys held is free for the next."""
-        lanes: defaultdict[str, list[str]] = defaultdict(list)
+        lanes: defaultdict[str, set[str]] = defaultdict(set)
         for run, _ in settled:
             if (lane := run.claimed["lane"]) is not None:
                 slot = run.slot  # the row tells the queue too, but would have to be taken apart
-                lanes[slot.name if slot is not None and slot.name in self._claimers else run.queue].append(lane)
+                lanes[slot.name if slot is not None and slot.name in self._claimers else run.queue].add(lane)
         for queue in lanes.keys() & self._claimers.keys():
             self._claimers[queue].freed(lanes[queue])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from crmd.lanes import Turn
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 _SQL = load_queries("crmd.store")
 LANES_VISITED_MAX = 512
+_turn = itemgetter("turn")
+_grant = itemgetter("turn", "granted")
 
 
 async def claim_lanes(
@@ -57,7 +60,7 @@ async def claim_lanes(
             arguments = (lanes, counts, limit, claim_id, daemon_id, tuning.paused_types)
             rows = await pool.fetch(_SQL.claim_lanes, queue, *arguments, list(local_free), list(local_free.values()))
             claimed = [row for row in rows if row["id"] is not None]
-            turns.settle(_outcomes(lanes, rows), tuning.weights)
+            turns.settle(_outcomes(lanes, rows, claimed), tuning.weights)
             if claimed:
                 return claimed
         elif not turns.is_looking:
@@ -75,7 +78,7 @@ async def _look(pool: Pool, queue: str, turns: Turns, tuning: Tuning, now: float
         turns.see_urgent(rows, LANES_VISITED_MAX, tuning.paused)
 
 
-def _outcomes(lanes: Sequence[str], rows: Sequence[Any]) -> dict[str, Turn]:
-    granted = {row["turn"]: row["granted"] for row in rows}
-    got = Counter(row["turn"] for row in rows if row["id"] is not None)
+def _outcomes(lanes: Sequence[str], rows: Sequence[Any], claimed: Sequence[Any]) -> dict[str, Turn]:
+    granted = dict(map(_grant, rows))
+    got = Counter(map(_turn, claimed))
     return {lanes[turn - 1]: Turn(count, got[turn]) for turn, count in granted.items()}

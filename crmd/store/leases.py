@@ -104,8 +104,8 @@ async def settle_done(connection: Connection, tokens: Sequence[Token]) -> int:
     """Move jobs of their first claim that went well and left nothing to say; answers how many were still ours."""
     places: dict[UUID, int] = {}
     claims = [places.setdefault(token.claim_id, len(places) + 1) for token in tokens]
-    moved: int = await connection.fetchval(_SQL.settle_done, [token.id for token in tokens], claims, list(places))
-    return moved
+    tag: str = await connection.execute(_SQL.settle_done, [token.id for token in tokens], claims, list(places))
+    return int(tag.rpartition(" ")[2])
 
 
 async def settle_ended(connection: Connection, rows: Sequence[EndedRow]) -> set[UUID]:
