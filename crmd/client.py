@@ -112,19 +112,21 @@ async def _answers(
     connection: Connection, new: jobs.NewJobs, payloads: Sequence[Content], known: JobType | None
 ) -> AsyncIterator[list[Enqueued]]:
     under_way: asyncio.Task[Any] | None = None
+    count = 0
     try:
         for first in range(0, len(payloads), PART_MAX):
             part = _with(new, payloads[first : first + PART_MAX], known)
             before, under_way = under_way, None
             row = await before if before is not None else None
             under_way = asyncio.create_task(jobs.send(connection, part, is_text=True))
+            count = len(part.payloads)
             await asyncio.sleep(0)  # it is sent before the last answer is read, and the next part encoded
             if row is not None:
                 if known is None and row["answers"] is not None:
                     raise _HasKeysError
-                yield jobs.answers_of(row)
+                yield jobs.answers_of(row, PART_MAX)
         if under_way is not None:
-            yield jobs.answers_of(await under_way)
+            yield jobs.answers_of(await under_way, count)
     finally:
         if under_way is not None and not under_way.done():
             under_way.cancel()

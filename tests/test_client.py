@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import enqueue_jobs
+import msgspec
 import pytest
 
 import crmd
@@ -115,6 +116,22 @@ async def test_thousands_are_enqueued_together(workbench: Workbench, job_type: s
     with pytest.raises(UsageError, match="text"):
         await crmd.enqueue_many(pool, enqueue_jobs.notes, [*({"text": text} for text in texts[:-1]), {"text": 1}])
     assert await pool.fetchval("SELECT count(*) FROM crmd.job") == count
+
+
+async def test_payloads_that_go_together_come_apart_where_they_were_joined(
+    workbench: Workbench, outside: Connection
+) -> None:
+    """What stands between them stands in no JSON: a text with it is kept, and what is none makes no further job."""
+    await outside.set_type_codec("uuid", encoder=str, decoder=str, schema="pg_catalog")
+    texts = ["a\x1eb", "\x1e", "c\n"]
+    answers = await crmd.enqueue_many(outside, "notes", [{"text": text} for text in texts])
+    rows = await workbench._pool.fetch("SELECT id, payload FROM crmd.job ORDER BY id")
+    assert [str(answer.id) for answer in answers] == [str(row["id"]) for row in rows]
+    assert [json.loads(row["payload"])["text"] for row in rows] == texts
+    smuggled = msgspec.Raw(b'"d"}\x1e{"text": "e"')
+    with pytest.raises(UsageError, match="not JSON"):
+        await crmd.enqueue_many(outside, "notes", [{"text": "x"}, {"text": smuggled}])
+    assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.job") == len(texts)
 
 
 async def test_thousands_with_keys_are_one_statement(workbench: Workbench, outside: Connection) -> None:

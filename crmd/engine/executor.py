@@ -111,7 +111,9 @@ class Executor:
     def stop_overdue(self) -> None:
         """Cancel every job that has run for longer than its type allows; give up what does not let itself be."""
         now = boot_seconds()
-        for run in [run for run in self.runs.values() if run.scope is not None]:
+        for run in list(self.runs.values()):
+            if run.scope is None:
+                continue
             if run.stop is None and now > run.deadline:
                 run.halt(Stop.TIMEOUT)
             elif run.stop is not None and now > run.stopped + GIVE_UP_SECONDS:
@@ -122,8 +124,7 @@ class Executor:
     def abandon(self, run: Run) -> None:
         """Settle a job that was stopped and goes on, and give its slot to the next."""
         scope, stop = run.scope, run.stop
-        assert scope is not None  # noqa: S101 - it runs
-        assert stop is not None  # noqa: S101 - it was stopped
+        assert scope is not None and stop is not None  # noqa: S101 - it runs, and was stopped
         [(task, queue)] = [(task, its[0]) for task, its in self._drainers.items() if its[1] is scope]
         outcome = decided(run, Stopped(stop, run.reason))
         self._settler.add(run, self.abandoned.add(run, outcome, places_of_coroutine(task.get_coro())))
