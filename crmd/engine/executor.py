@@ -111,20 +111,21 @@ class Executor:
     def stop_overdue(self) -> None:
         """Cancel every job that has run for longer than its type allows; give up what does not let itself be."""
         now = boot_seconds()
-        for run in list(self.runs.values()):
-            if run.scope is None:
-                continue
-            if run.stop is None and now > run.deadline:
-                run.halt(Stop.TIMEOUT)
-            elif run.stop is not None and now > run.stopped + GIVE_UP_SECONDS:
+        begun = [(run, run.scope) for run in self.runs.values() if run.scope is not None]
+        for run, scope in begun:
+            if run.stop is None:
+                if now > run.deadline:
+                    run.halt(Stop.TIMEOUT)
+            elif now > run.stopped + GIVE_UP_SECONDS:
                 self.abandon(run)
-            elif run.stop is not None and now > run.stopped + PRESS_SECONDS:
-                press(run.scope)
+            elif now > run.stopped + PRESS_SECONDS:
+                press(scope)
 
     def abandon(self, run: Run) -> None:
         """Settle a job that was stopped and goes on, and give its slot to the next."""
         scope, stop = run.scope, run.stop
-        assert scope is not None and stop is not None  # noqa: S101 - it runs, and was stopped
+        assert scope is not None  # noqa: S101 - it runs
+        assert stop is not None  # noqa: S101 - it was stopped
         [(task, queue)] = [(task, its[0]) for task, its in self._drainers.items() if its[1] is scope]
         outcome = decided(run, Stopped(stop, run.reason))
         self._settler.add(run, self.abandoned.add(run, outcome, places_of_coroutine(task.get_coro())))
@@ -137,9 +138,8 @@ class Executor:
 
     def abandon_all(self) -> None:
         """Give up what was stopped and still runs."""
-        for run in list(self.runs.values()):
-            if run.scope is not None and run.stop is not None:
-                self.abandon(run)
+        for run in [run for run in self.runs.values() if run.scope is not None and run.stop is not None]:
+            self.abandon(run)
 
     async def failing(self) -> None:
         """Raises what no drainer should; else waits for ever."""
