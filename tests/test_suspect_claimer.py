@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,7 +33,6 @@ class Taker:
     def __init__(self) -> None:
         self.suspects = Queue("suspects", SLOTS)
         self.queues = {name: Queue(name, 1) for name in ("fast", "normal", "slow")}
-        self.taken_of_type: Counter[str] = Counter()
         self.runs: dict[UUID, Any] = {}
 
     def accept(self, queue: Queue, rows: list[Any], _claim_id: UUID, _types: object) -> None:

@@ -15,6 +15,7 @@ from crmd.cli.screen import say
 from crmd.composition import engine_options
 from crmd.engine.engine import Engine
 from crmd.engine.handover import Claimed, HeldBack, claim_family, claim_now
+from crmd.engine.local_limits import free_of
 from crmd.errors import CrmdError
 from crmd.lone_error import lone_error
 from crmd.store import gates, jobs
@@ -168,8 +169,7 @@ class Once:
             executor.accept(executor.queues[row["queue"]], [row], row["claim_id"])
 
     def _local_free(self) -> dict[str, int]:
-        taken = self._engine.executor.taken_of_type
-        return {name: max(most - taken[kind], 0) for name, kind, most in self._engine.options.local_limits}
+        return free_of(self._engine.options.local_limits, self._engine.executor.runs.values())
 
     def _settled(self, batch: list[Settled]) -> None:
         self._parents |= {run.token.id for run, _ in batch if run.has_children}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from crmd.engine.forever import aligned
+from crmd.engine.local_limits import free_of
 from crmd.engine.source import Source, claim_from
 from crmd.lanes import Turns
 from crmd.store import lane_claims, leases
@@ -220,9 +221,10 @@ class Claimer:
         return self._tuning() or UNTUNED
 
     def _local_free(self) -> dict[str, int]:
-        taken = self._executor.taken_of_type
         tuned = self._tuned.local
-        return {name: max(tuned.get(name, most) - taken[job_type], 0) for name, job_type, most in self._local_limits()}
+        limits = self._local_limits()
+        now = [(name, job_type, tuned.get(name, most)) for name, job_type, most in limits]
+        return free_of(now, self._executor.runs.values())
 
     async def _say_idle(self, *, is_idle: bool) -> None:
         if self.is_idle == is_idle:

@@ -10,7 +10,6 @@ drainer takes over.
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from typing import TYPE_CHECKING, Any, cast
 
 import anyio
@@ -69,7 +68,6 @@ class Executor:
         self.suspects = Queue("suspects", SUSPECTS_MAX)
         self.queues = {name: Queue(name, count) for name, count in slots.items()}
         self.runs: dict[UUID, Run] = {}
-        self.taken_of_type: Counter[str] = Counter()
         self._begun = anyio.Event()
 
     def accept(
@@ -86,11 +84,9 @@ class Executor:
         known = self._services.job_types if job_types is None else job_types
         runs = []
         for row in rows:
-            name = row["type"]
-            job_type = known.get(name) or unknown_job_type(name)
+            job_type = known.get(name := row["type"]) or unknown_job_type(name)
             job_id = row["id"]
             run = self.runs[job_id] = Run(row, job_type, Token(job_id, row["fence"], claim_id), queue)
-            self.taken_of_type[name] += 1
             runs.append(run)
         if runs:
             self._begun.set()
@@ -244,7 +240,6 @@ class Executor:
 
     def _finished(self, queue: Queue, run: Run) -> None:
         queue.taken -= 1
-        self.taken_of_type[run.claimed["type"]] -= 1
         if self.runs.get(run.token.id) is run:  # a later claim of the same job may stand there by now
             del self.runs[run.token.id]
         queue.make_room()

@@ -88,7 +88,7 @@ async def handle(run: Run, services: Services) -> Outcome:
         if _is_cancelled_from_outside(run, error):
             raise
         return _outcome(run, services, _raised(run, error))
-    if value is None and not run.is_lost:  # as most do
+    if value is None and run.stop is None:  # as most do
         return DONE
     return _outcome(run, services, value if isinstance(value, Decided) else Returned(value))
 

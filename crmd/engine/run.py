@@ -104,11 +104,6 @@ class Run(msgspec.Struct, eq=False):
         return queue
 
     @property
-    def is_lost(self) -> bool:
-        """Whether its lease was lost meanwhile, so that nothing of it may be written."""
-        return self.stop is Stop.LEASE_LOST
-
-    @property
     def leaves_nothing(self) -> bool:
         """Whether its end concerns nobody but itself: no progress, key, parent or children to be booked."""
         claimed = self.claimed

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 
 from crmd.engine.handover import claim_suspects
+from crmd.engine.local_limits import free_of
 from crmd.store import leases
 from crmd.store.leases import Token
 from crmd.store.queries import load_queries
@@ -76,7 +77,6 @@ class SuspectClaimer:
 
     async def _claim(self, daemon_id: UUID, wanted: int) -> list[Any]:
         services, executor = self._house.services, self._house.executor
-        taken = executor.taken_of_type
         claim_id = leases.new_claim_id()
         executor.suspects.unanswered.add(claim_id)
         rows = await claim_suspects(
@@ -86,7 +86,7 @@ class SuspectClaimer:
             list(executor.queues),
             claim_id=claim_id,
             slots=wanted,
-            local_free={name: max(most - taken[kind], 0) for name, kind, most in self._house.options.local_limits},
+            local_free=free_of(self._house.options.local_limits, executor.runs.values()),
         )
         executor.suspects.unanswered.discard(claim_id)
         await self._accept(rows, daemon_id, claim_id)
