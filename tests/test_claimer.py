@@ -17,6 +17,7 @@ from crmd.engine.executor import Executor
 from crmd.engine.forever import PAUSE_MAX_SECONDS, aligned, forever, pause_seconds
 from crmd.engine.listener import PROBE_SECONDS, Listener
 from crmd.engine.options import EngineOptions
+from crmd.engine.queue import HELD_BYTES_MAX, Queue
 from crmd.engine.run import Run
 from crmd.engine.settler import Settler
 from crmd.errors import UnreachableError
@@ -25,6 +26,7 @@ from crmd.store import jobs, lane_claims, leases
 from crmd.store.door import LINE_SECONDS
 from crmd.store.jobs import NewJobs
 from crmd.store.leases import Token
+from crmd.stored_text import PAYLOAD_BYTES_MAX
 from crmd.tuning import UNTUNED
 
 if TYPE_CHECKING:
@@ -153,6 +155,27 @@ async def test_the_server_claims_while_a_batch_runs(workbench: Workbench, monkey
         tasks.cancel_scope.cancel()
     assert asked[0] == (128, 0)
     assert (128, 128) in asked
+
+
+def test_there_is_room_for_fewer_large_jobs() -> None:
+    """Of small ones as many as there are slots, of the largest as many as may be held; a few claims teach which."""
+    queue = Queue("fast", 2048)
+    assert queue.room == HELD_BYTES_MAX // PAYLOAD_BYTES_MAX == 256
+    rooms = []
+    for _ in range(5):
+        queue.saw(100 * queue.claimable, queue.claimable)
+        rooms.append(queue.room)
+    assert rooms == [512, 1024, 2048, 2048, 2048]
+    queue.taken = 200
+    queue.saw(2 * PAYLOAD_BYTES_MAX, 2)
+    assert (queue.room, queue.free, queue.claimable) == (256, 56, 56)
+    queue.taken = 300
+    assert (queue.free, queue.claimable) == (0, 0)
+    queue.saw(10**9, 1)
+    assert queue.room == 1
+    queue.saw(0, 1)
+    queue.slots = 1
+    assert queue.room == 1
 
 
 async def test_what_ran_already_is_not_recovered(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:

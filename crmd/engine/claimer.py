@@ -10,6 +10,7 @@ import math
 import random
 import time
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from crmd.tuning import Tuning
 
 _SQL = load_queries("crmd.store")
+_payload = itemgetter("payload")
 RESTART_SECONDS = 1.0
 PAUSE_SECONDS = 0.05
 # After so many claims in a row that found work nobody needs to wake us: a NOTIFY lines up all commits of the server.
@@ -203,6 +205,7 @@ class Claimer:
         if daemon_id != self.daemon_id:
             await leases.give_back(self._pool, [Token(row["id"], row["fence"], claim_id) for row in rows])
             return 0
+        self._queue.saw(sum(map(len, map(_payload, rows))), len(rows))
         unique = [row for row in rows if row["unique_key"] is not None]
         self._executor.accept(
             self._queue, [row for row in rows if row["unique_key"] is None] if unique else rows, claim_id
