@@ -1,4 +1,4 @@
-"""Claims jobs for one queue: as many as there are free slots, again at once while there is work, adaptively when not.
+"""Claims jobs for one queue: as many as half of its slots, again at once while there is work, adaptively when not.
 
 Polling is the truth; a wake-up only makes the next poll come sooner. A queue that runs dry says so in the daemon's row,
 looks once more, and only then sleeps: whoever enqueues after that look finds the word and sends a wake-up.
