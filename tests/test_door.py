@@ -47,7 +47,7 @@ def test_after_a_refusal_so_many_come_in_a_second(
     """However many ask and whenever, no more begin in any second than may, until it has been calm for a while."""
     door, now = Door(), 1000.0
     for _ in range(before):
-        door.is_turn(now, Rank.WORK)
+        door.is_turn(now, Rank.FIRST)
     door.refused(now)
     begun: list[float] = []
     for place, (step, rank) in enumerate(steps):
@@ -68,11 +68,11 @@ def test_one_at_a_time_tries_a_shut_door() -> None:
     """While nobody is let in turns are saved, so that some are left for those who come when it opens."""
     door = Door()
     door.refused(0.0)
-    tried = [now / 100 for now in range(400) if door.is_turn(now / 100, Rank.WORK)]
+    tried = [now / 100 for now in range(400) if door.is_turn(now / 100, Rank.FIRST)]
     assert all(later - earlier >= SHUT_SECONDS for earlier, later in itertools.pairwise(tried))
     assert len(tried) == pytest.approx(4.0 / SHUT_SECONDS, abs=1)
     door.let_in()
-    assert [door.is_turn(4.0, Rank.WORK) for _ in range(4)] == [True, True, False, False]
+    assert [door.is_turn(4.0, Rank.FIRST) for _ in range(4)] == [True, True, False, False]
 
 
 async def test_the_engine_comes_first() -> None:
@@ -84,7 +84,7 @@ async def test_the_engine_comes_first() -> None:
         came.append(rank)
 
     door.refused(time.monotonic())
-    ranks = [*[Rank.JOBS] * 2, *[Rank.ENGINE] * 3, *[Rank.WORK] * 3]
+    ranks = [*[Rank.JOBS] * 2, *[Rank.MORE] * 3, *[Rank.FIRST] * 3]
     with anyio.fail_after(WAIT_SECONDS):
         async with anyio.create_task_group() as tasks:
             for rank in ranks:
@@ -111,7 +111,7 @@ async def test_a_long_line_turns_away() -> None:
             tasks.start_soon(keep_shut)
             await anyio.sleep(0.01)
             with pytest.raises(ConnectionRefusedError):
-                await door.through(connect, rank=Rank.WORK)
+                await door.through(connect, rank=Rank.FIRST)
             with anyio.move_on_after(2 * LINE_SECONDS) as patience:
                 await door.through(connect, rank=Rank.JOBS)
             assert (patience.cancelled_caught, asked) == (True, 0)
@@ -129,10 +129,10 @@ async def test_a_failed_connection_is_a_refusal() -> None:
 
     door = Door()
     with pytest.raises(ConnectionResetError):
-        await door.through(refuse, rank=Rank.WORK)
-    assert not door.is_turn(time.monotonic(), Rank.WORK)
+        await door.through(refuse, rank=Rank.FIRST)
+    assert not door.is_turn(time.monotonic(), Rank.FIRST)
     anew = pickle.loads(pickle.dumps(door))  # noqa: S301 - our own
-    assert all(anew.is_turn(0.0, Rank.WORK) for _ in range(9))
+    assert all(anew.is_turn(0.0, Rank.FIRST) for _ in range(9))
 
 
 @pytest.mark.parametrize("error", SESSION_ENDED)
@@ -144,8 +144,8 @@ async def test_a_session_that_is_ended_is_no_refusal(error: type[Exception]) -> 
 
     door = Door()
     with pytest.raises(error):
-        await door.through(end, rank=Rank.WORK)
-    assert all(door.is_turn(time.monotonic(), Rank.WORK) for _ in range(9))
+        await door.through(end, rank=Rank.FIRST)
+    assert all(door.is_turn(time.monotonic(), Rank.FIRST) for _ in range(9))
 
 
 async def test_who_rests_is_called_when_the_server_is_back() -> None:
@@ -185,7 +185,7 @@ async def test_a_line_is_longer_once_the_server_is_back() -> None:
     begun: list[float] = []
 
     async def come() -> None:
-        begun.append(await door.through(connect, rank=Rank.ENGINE))
+        begun.append(await door.through(connect, rank=Rank.MORE))
 
     with anyio.fail_after(WAIT_SECONDS):
         await come()

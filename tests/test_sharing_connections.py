@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
 
-from crmd.store.door import CALM_SECONDS, PAUSE_SECONDS
+from crmd.store.door import CALM_SECONDS, PAUSE_SECONDS, Door, Rank
 from crmd.store.pools import WORK_CONNECTIONS, Server, open_pools
 
 if TYPE_CHECKING:
@@ -43,6 +43,25 @@ async def test_after_a_refusal_all_go_on_with_the_first_connections(workbench: W
     began = time.monotonic()
     assert len(await backends(Server(dsn=dsn), is_paced=True)) < WORK_CONNECTIONS
     assert PAUSE_SECONDS <= time.monotonic() - began < CALM_SECONDS
+
+
+async def test_the_first_of_each_pool_comes_before_further_ones(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever waits for one pool of the engine's can go on before another pool has its second connection."""
+    ranks: list[Rank] = []
+    through = Door.through
+
+    async def told(door: Door, *args: Any, rank: Rank, **kwargs: Any) -> Any:  # noqa: ANN401 - whatever is passed on
+        ranks.append(rank)
+        return await through(door, *args, rank=rank, **kwargs)
+
+    monkeypatch.setattr(Door, "through", told)
+    async with open_pools(Server(dsn=workbench.everything.pools.server.dsn), is_probed=False) as pools:
+        async with pools.work.acquire(), pools.work.acquire(), pools.control.acquire():
+            assert ranks == [Rank.FIRST, Rank.MORE, Rank.FIRST]
+        async with pools.plugins.acquire(), pools.plugins.acquire():
+            assert ranks[3:] == [Rank.JOBS, Rank.JOBS]
 
 
 async def test_while_it_is_used_the_next_is_opened(workbench: Workbench) -> None:

@@ -15,7 +15,7 @@ import asyncpg
 from crmd.store.known_types import KnownTypesConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from asyncpg.pool import PoolAcquireContext, PoolConnectionProxy
 
@@ -35,6 +35,8 @@ class BoundedPool(Base):
         acquire_seconds: How long a wait for a connection may take where the caller does not say.
         release_seconds: A connection whose last statement was cut short is asked to end it when it is given back; one
             that has not answered by then is closed.
+        connect: Opens a connection while there is none.
+        connect_more: Opens a further one.
         bounds: As for `asyncpg.create_pool`.
     """
 
@@ -55,8 +57,14 @@ class BoundedPool(Base):
         release_seconds: float,
         is_paced: Callable[[], bool],
         acquire_seconds: float = ACQUIRE_SECONDS,
+        connect: Callable[..., Awaitable[Any]],
+        connect_more: Callable[..., Awaitable[Any]],
         **bounds: Any,  # noqa: ANN401 - asyncpg's own
     ) -> None:
+        def connected(*args: Any, **kwargs: Any) -> Awaitable[Any]:  # noqa: ANN401 - asyncpg's own
+            return (connect_more if self.get_size() else connect)(*args, **kwargs)
+
+        bounds["connect"] = connected
         super().__init__(
             dsn,
             max_queries=50_000,

@@ -130,7 +130,7 @@ class Pools:
             await pool.expire_connections()
 
 
-async def connect(server: Server, name: str, *, is_direct: bool = False, rank: Rank = Rank.ENGINE) -> Session:
+async def connect(server: Server, name: str, *, is_direct: bool = False, rank: Rank = Rank.MORE) -> Session:
     """One connection outside the pools.
 
     Args:
@@ -189,8 +189,8 @@ async def open_pools(
         engine = set_bytes_codec, _leave_as_it_is
         pools = Pools(
             server,
-            work=await opened("crmd work", WORK_CONNECTIONS, Rank.WORK, *engine, still | WORK_SETTINGS),
-            control=await opened("crmd control", control_max, Rank.ENGINE, *engine, still),
+            work=await opened("crmd work", WORK_CONNECTIONS, Rank.FIRST, *engine, still | WORK_SETTINGS),
+            control=await opened("crmd control", control_max, Rank.FIRST, *engine, still),
             plugins=await opened("crmd plugins", server.pool_max, Rank.JOBS, set_object_codec),
         )
         with server.primary.watched(partial(_renew_soon, pools.renew, asyncio.get_running_loop())):
@@ -200,7 +200,7 @@ async def open_pools(
 @contextlib.asynccontextmanager
 async def open_one_pool(server: Server, name: str, size: int) -> AsyncIterator[Pool]:
     """A further pool, whose JSON columns are plain objects; nothing is left behind in its sessions by who uses it."""
-    pool = await _open_pool(server, name, size, Rank.ENGINE, set_object_codec, reset=_leave_as_it_is)
+    pool = await _open_pool(server, name, size, Rank.MORE, set_object_codec, reset=_leave_as_it_is)
     try:
         with server.primary.watched(partial(_renew_soon, pool.expire_connections, asyncio.get_running_loop())):
             yield pool
@@ -223,8 +223,9 @@ async def _open_pool(
         bounds["server_settings"] |= settings or {}
     if rank is Rank.JOBS:  # a job waits longer than a loop, which comes again
         bounds["acquire_seconds"] = ACQUIRE_SECONDS
-    let_in = partial(server.let_in, rank=rank)
-    return await BoundedPool(**bounds, connect=let_in, min_size=0, max_size=size, init=init, reset=reset).opened()
+    bounds["connect"] = partial(server.let_in, rank=rank)
+    bounds["connect_more"] = partial(server.let_in, rank=max(rank, Rank.MORE))
+    return await BoundedPool(**bounds, min_size=0, max_size=size, init=init, reset=reset).opened()
 
 
 def _renew_soon(renew: Callable[[], Coroutine[Any, Any, None]], loop: asyncio.AbstractEventLoop) -> None:
