@@ -1,8 +1,8 @@
 """Paces new connections once one was refused, so that a fleet does not run down a server that is just coming back.
 
 While the server lets everybody in there is no pace at all. After a refusal the process begins only so many connections
-within any second, until none was refused for a while, and those by rank: what the engine cannot go on without is first, and
-jobs that want a connection are last. Whoever stands in line for too long is told so, and comes again later.
+within any second, until none was refused for a while, and those by rank: what the engine cannot go on without is first,
+and jobs that want a connection are last. Whoever stands in line for too long is told so, and comes again later.
 
 The first who is let in again calls the others, who rest meanwhile, so that nobody sleeps on while the server is back.
 """
