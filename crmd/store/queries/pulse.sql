@@ -5,8 +5,8 @@
 -- $1 text[]: projections loaded here. Index: job_suspect, job_follows, job_expires, job_unknown, waiting_unsure,
 -- waiting_met, lease_pkey, effect_open, job_reconcile; the other tables are small.
 SELECT
-    n.ended
-        OR EXISTS (SELECT FROM crmd.daemon d WHERE d.is_dead AND d.lease_until < n.clock - interval '1 hour')
+    EXISTS (SELECT FROM crmd.daemon d WHERE NOT d.is_dead AND d.lease_until < n.clock AND d.lease_until - d.beat_at < n.up
+            OR d.is_dead AND d.lease_until < n.clock - interval '1 hour')
         OR EXISTS (SELECT FROM crmd.lease l
             WHERE NOT EXISTS (SELECT FROM crmd.daemon d WHERE d.id = l.daemon_id AND NOT d.is_dead)) AS reaping,
     EXISTS (SELECT FROM crmd.daemon d WHERE NOT d.is_dead AND d.lease_until >= n.clock
@@ -28,13 +28,7 @@ SELECT
     EXISTS (SELECT FROM crmd.tuning) OR EXISTS (SELECT FROM crmd.quarantine)
         OR EXISTS (SELECT FROM crmd.job_type t WHERE t.relaned_to IS NOT NULL) AS tuning,
     EXISTS (SELECT FROM crmd.watching w WHERE w.expires_at > n.clock) AS watched,
-    n.ends_seconds
-FROM (
-    SELECT c.clock, coalesce(bool_or(l.rest < '0'), false) AS ended,
-        extract(epoch FROM min(l.rest) FILTER (WHERE l.rest >= '0'))::float8 AS ends_seconds
-    FROM (SELECT crmd.clock() AS clock, clock_timestamp() - pg_postmaster_start_time() AS up) c
-    LEFT JOIN LATERAL (
-        SELECT greatest(d.lease_until - c.clock, d.lease_until - d.beat_at - c.up) AS rest
-        FROM crmd.daemon d WHERE NOT d.is_dead) l ON true
-    GROUP BY c.clock
-) n
+    (SELECT extract(epoch FROM min(greatest(d.lease_until - n.clock, d.lease_until - d.beat_at - n.up)))::float8
+        FROM crmd.daemon d
+        WHERE NOT d.is_dead AND (d.lease_until >= n.clock OR d.lease_until - d.beat_at >= n.up)) AS ends_seconds
+FROM (SELECT crmd.clock() AS clock, clock_timestamp() - pg_postmaster_start_time() AS up) n
