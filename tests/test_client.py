@@ -131,6 +131,7 @@ async def test_payloads_that_go_together_come_apart_where_they_were_joined(
     smuggled = msgspec.Raw(b'"d"}\x1e{"text": "e"')
     with pytest.raises(UsageError, match="not JSON"):
         await crmd.enqueue_many(outside, "notes", [{"text": "x"}, {"text": smuggled}])
+    assert await outside.fetchval("SELECT ids FROM crmd.enqueue_batch('notes', NULL, joined => '')") == []
     assert await workbench._pool.fetchval("SELECT count(*) FROM crmd.job") == len(texts)
 
 

@@ -130,7 +130,8 @@ BEGIN
                   OFFSET 0) c -- what is the same for all is taken out of the record once
             CROSS JOIN unnest(v_texts) WITH ORDINALITY AS p(payload, place);
             ids := ARRAY(SELECT (v_head || to_hex(v_count + n))::uuid
-                         FROM generate_series(1, CASE WHEN enqueue_batch.joined IS NULL THEN v_new ELSE 1 END) n);
+                         FROM generate_series(1, CASE WHEN enqueue_batch.joined IS NULL THEN v_new
+                                                      ELSE least(v_new, 1) END) n);
         ELSE
             ids := crmd.uuid7s(v_new);
             INSERT INTO crmd.job (id, run_at, rank_at, created_at, max_attempts, type, queue, priority, payload, lane,
